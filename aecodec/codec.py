@@ -1,0 +1,235 @@
+"""Image to bytes and back.
+
+    picture ─ tiles, halo ─ g_a ─ y ─ LatentCoder ─ bytes of a tile ─ container
+    container ─ bytes of a tile ─ LatentCoder ─ y_hat, with the neighbours' as halo ─ g_s ─ picture
+
+Images are coded tile by tile. Each tile's symbols are coded on their own; the transforms see real neighbouring pixels or latents
+as far as they can see at all, so the result is that of the whole image and no seam exists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from . import alpha, container
+from .container import Container, Header
+from .entropy.coder import CODER_ID, Models
+from .entropy.tables import Tables
+from .errors import FormatError, ModelError, UsageError
+from .imageio import Picture, as_picture
+from .latents import Latent, LatentCoder, LatentRows
+from .limits import Limits
+from .model.engine import Array, Engine, TorchEngine
+from .model.masks import STEPS
+from .model.quality import node_weights
+from .model.scales import ScalePath
+from .model.weights import DEFAULT, Weights
+from .tiles import LATENT, Box, Grid, intersection, within
+
+DEFAULT_QUALITY = 75.0
+DEFAULT_TILE = 1024
+
+DAMAGED_GRAY = 128
+
+Pixels = npt.NDArray[np.uint8]
+Progress = Callable[[int, int], None]
+"""Called with (tiles done, tiles in all) after each tile."""
+Region = tuple[int, int, int, int]
+"""x, y, width, height in pixels."""
+
+
+class Codec:
+    """Compresses and decompresses with one model, which is loaded once, when it is first needed.
+
+    Args:
+        model: a weights file; the shipped one if None.
+        threads: for the float networks; the engine's own choice if None. Never changes a byte of what is decoded.
+        limits: bounds on what is read.
+    """
+
+    def __init__(self, model: Path | None = None, *, threads: int | None = None, limits: Limits = Limits()) -> None:
+        self.model_path = model or DEFAULT
+        self.threads = threads
+        self.limits = limits
+
+    @cached_property
+    def weights(self) -> Weights:
+        """The model's file; raises ModelError if it is missing or broken."""
+        return Weights.load(self.model_path)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """Who computes the float networks."""
+        return TorchEngine(self.weights, self.threads)
+
+    @cached_property
+    def latent_coder(self) -> LatentCoder:
+        """The entropy path: tables and integer network of the model."""
+        tensors = self.weights.tensors
+        return LatentCoder(self.engine, ScalePath(tensors, STEPS), Models(Tables.load(tensors)))
+
+    def compress(
+        self,
+        picture: Picture | Image.Image | npt.NDArray[np.generic],
+        *,
+        quality: float = DEFAULT_QUALITY,
+        tile: int = DEFAULT_TILE,
+        check: bool = True,
+        progress: Progress | None = None,
+    ) -> bytes:
+        """A whole .aec file.
+
+        Args:
+            picture: what to compress; see `imageio` for the modes that are understood.
+            quality: 0..100, in steps of 0.01.
+            tile: side of a tile in pixels, a multiple of 64 up to 2048.
+            check: decode the entropy-coded data again and compare before returning.
+            progress: called after each tile.
+
+        Raises:
+            UsageError: quality or tile is out of range.
+            LimitError: the picture or its metadata is larger than the limits.
+        """
+        picture = as_picture(picture)
+        if not 0 <= quality <= 100:
+            raise UsageError(f"quality is {quality:g}, allowed 0..100")
+        if tile % container.TILE_UNIT or not container.TILE_UNIT <= tile <= container.MAX_TILE:
+            raise UsageError(f"tile is {tile}, must be a multiple of {container.TILE_UNIT} up to {container.MAX_TILE}")
+        header = Header(
+            picture.width,
+            picture.height,
+            picture.mode,
+            tile,
+            round(quality * 100),
+            effort=0,
+            coder=CODER_ID,
+            model=self.weights.fingerprint,
+        )
+        container.check_limits(header, self.limits)
+        grid = Grid(header.width, header.height, tile)
+        level = self.weights.level(header.quality)
+        tiles = []
+        for row in range(grid.rows):
+            for column in range(grid.columns):
+                y = self._analyse(picture.color, grid, grid.box(row, column), level)
+                tiles.append(self.latent_coder.encode(y, level, check))
+                if progress:
+                    progress(len(tiles), grid.rows * grid.columns)
+        packed_alpha = None if picture.alpha is None else alpha.compress(picture.alpha)
+        return container.write(Container(header, tiles, packed_alpha, picture.metadata), self.limits)
+
+    def decompress(
+        self,
+        data: bytes,
+        *,
+        region: Region | None = None,
+        allow_partial: bool = False,
+        progress: Progress | None = None,
+    ) -> Picture:
+        """The picture of a .aec file, or a region of it, for which only the tiles around it are decoded.
+
+        Args:
+            data: the file.
+            region: x, y, width, height in pixels; the whole image if None.
+            allow_partial: show damaged tiles in gray instead of refusing the file.
+            progress: called after each tile.
+
+        Raises:
+            FormatError: the file is damaged or not an .aec file.
+            LimitError: the image is larger than the limits.
+            ModelError: the file needs another model.
+            UsageError: the region is not inside the image.
+        """
+        content = container.read(data, self.limits, allow_partial)
+        header = content.header
+        self._check_model(header)
+        x, y, width, height = region or (0, 0, header.width, header.height)
+        if min(x, y) < 0 or min(width, height) < 1 or x + width > header.width or y + height > header.height:
+            raise UsageError(f"region {x},{y},{width},{height} is not inside the image of {header.width}x{header.height}")
+        notes = []
+        plane = None
+        if header.mode.endswith("A"):
+            if content.alpha is None:  # only with allow_partial
+                plane = np.full((height, width), 255, np.uint8)
+                notes.append("alpha is damaged, shown opaque")
+            else:
+                plane = alpha.decompress(content.alpha, header.height, header.width)[y : y + height, x : x + width]
+        color, damaged = self._synthesise(content, (x, y, width, height), allow_partial, progress)
+        if damaged:
+            notes.append(f"{damaged} tiles are damaged, shown gray")
+        return Picture(color, plane, content.metadata, tuple(notes))
+
+    def symbols(self, data: bytes) -> list[Latent]:
+        """What the tiles of a file say before any pixel is made: the part of a file that is exact on every machine."""
+        content = container.read(data, self.limits)
+        self._check_model(content.header)
+        grid = Grid(content.header.width, content.header.height, content.header.tile)
+        level = self.weights.level(content.header.quality)
+        latents = LatentRows(self.latent_coder, content.tiles, grid, level, tolerant=False)
+        return [latents.decode(row, column) for row in range(grid.rows) for column in range(grid.columns)]
+
+    def _check_model(self, header: Header) -> None:
+        if header.model != self.weights.fingerprint:
+            raise ModelError(
+                f"the file was written with model {header.model.hex()}, this is {self.weights.fingerprint.hex()}; "
+                "name its weights file with --model"
+            )
+        if header.coder != CODER_ID:
+            raise FormatError(f"header: coder is {header.coder}, this aecodec knows {CODER_ID}")
+
+    def _analyse(self, color: Pixels, grid: Grid, box: Box, level: int) -> Array:
+        """The scaled latent y (M, H, W) of a box of latents, from its pixels and a halo of real neighbours."""
+        around = grid.with_halo(box)
+        top, left, bottom, right = (LATENT * edge for edge in around)
+        pixels = color[top:bottom, left:right]
+        missing = [(0, bottom - top - pixels.shape[0]), (0, right - left - pixels.shape[1])]
+        pixels = np.pad(pixels, missing + [(0, 0)] * (color.ndim - 2), mode="edge")
+        if pixels.ndim == 2:
+            pixels = np.repeat(pixels[:, :, None], 3, axis=2)
+        x = np.multiply(pixels.transpose(2, 0, 1)[None], np.float32(1 / 255), dtype=np.float32)
+        y = self.engine.run("g_a", np.ascontiguousarray(x), node_weights(level))[0]
+        rows, columns = within(box, around)
+        return np.ascontiguousarray(y[:, rows, columns])
+
+    def _synthesise(self, content: Container, region: Region, allow_partial: bool, progress: Progress | None) -> _Synthesised:
+        """The pixels of a region, (H, W, 3) or (H, W) for gray, tile by tile; latents are held for three rows of tiles."""
+        header = content.header
+        grid = Grid(header.width, header.height, header.tile)
+        level = self.weights.level(header.quality)
+        x, y, width, height = region
+        wanted = grid.latents_of(*region)
+        gray = header.mode.startswith("L")
+        out = np.full((height, width) if gray else (height, width, 3), DAMAGED_GRAY, np.uint8)
+        latents = LatentRows(self.latent_coder, content.tiles, grid, level, allow_partial)
+        tiles = list(grid.touching(wanted))
+        for done, (row, column) in enumerate(tiles, 1):
+            box = intersection(grid.box(row, column), wanted)
+            around = grid.with_halo(box)
+            y_hat = latents.read(around)
+            if (row, column) not in latents.damaged:
+                x_hat = self.engine.run("g_s", y_hat[None], node_weights(level))[0]
+                top, left = LATENT * around[0], LATENT * around[1]
+                rows = slice(max(LATENT * box[0], y), min(LATENT * box[2], y + height))
+                columns = slice(max(LATENT * box[1], x), min(LATENT * box[3], x + width))
+                pixels = x_hat[:, rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+                target = out[rows.start - y : rows.stop - y, columns.start - x : columns.stop - x]
+                target[...] = to_8bit(pixels.mean(0) if gray else pixels.transpose(1, 2, 0))
+            latents.forget_above(row - 1)
+            if progress:
+                progress(done, len(tiles))
+        return out, len(latents.damaged)
+
+
+_Synthesised = tuple[Pixels, int]
+"""Pixels, and how many damaged tiles are gray in them."""
+
+
+def to_8bit(x_hat: Array) -> Pixels:
+    """Floats, nominally in [0, 1] → uint8, rounded and clamped."""
+    return np.clip(x_hat * np.float32(255) + np.float32(0.5), 0, 255).astype(np.uint8)

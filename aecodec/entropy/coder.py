@@ -1,0 +1,145 @@
+"""Symbols to bytes and back with a range coder. The only file that imports constriction.
+
+Symbols of one scale index are independent and share a table, so they are coded as one run: a few hundred calls a tile, not one
+call a symbol. Words are 32 bits, little-endian in the file; zero bytes at the end are left out.
+"""
+
+from __future__ import annotations
+
+import constriction
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import FormatError
+from ..model.quality import Z_MAX
+from .tables import TOTAL, Tables
+
+CODER_ID = 1
+"""constriction 0.5 range coder, 32-bit words, 24-bit probabilities, Categorical(perfect=False, lazy=False)."""
+
+RESIDUAL_LIMIT = 32_767
+"""Largest |r|. Escapes carry |r| - half - 1 in Exp-Golomb code of order 4."""
+GOLOMB_ORDER = 4
+GOLOMB_MAX_PREFIX = 12
+
+Symbols = npt.NDArray[np.int32]
+
+
+class Models:
+    """The tables as constriction's models, made once for many images."""
+
+    def __init__(self, tables: Tables) -> None:
+        categorical = constriction.stream.model.Categorical
+        self.hyper = [categorical((row / TOTAL).astype(np.float32), perfect=False, lazy=False) for row in tables.hyper]
+        self.residual = [categorical((row / TOTAL).astype(np.float32), perfect=False, lazy=False) for row in tables.residual]
+        self.half = [len(row) // 2 - 1 for row in tables.residual]
+        self.bit = constriction.stream.model.Uniform(2)
+
+
+class Encoder:
+    """Takes the symbols of one tile in the order in which the decoder will ask for them."""
+
+    def __init__(self, models: Models) -> None:
+        self.models = models
+        self.coder = constriction.stream.queue.RangeEncoder()
+
+    def hyper(self, z_hat: Symbols) -> None:
+        """ẑ (nz, h, w), within -Z_MAX..Z_MAX."""
+        for channel, model in zip(z_hat, self.models.hyper, strict=True):
+            self.coder.encode(channel.ravel() + Z_MAX, model)
+
+    def step(self, residuals: Symbols, indexes: npt.NDArray[np.uint8]) -> None:
+        """The residuals (n,) of one step, whose scale indexes are (n,); those of index 0 must be zero."""
+        order, starts = _runs(indexes)
+        by_run = residuals[order]
+        for index, (start, stop) in enumerate(zip(starts[1:-1], starts[2:], strict=True)):
+            if stop > start:
+                self._run(by_run[start:stop], index)
+
+    def _run(self, values: Symbols, row: int) -> None:
+        half = self.models.half[row]
+        outside = np.abs(values) > half
+        self.coder.encode(np.where(outside, 2 * half + 1, values + half).astype(np.int32), self.models.residual[row])
+        for value in values[outside]:
+            self.coder.encode(_escape_bits(int(value), half), self.models.bit)
+
+    def finish(self) -> bytes:
+        """The bytes of the tile."""
+        return self.coder.get_compressed().astype("<u4").tobytes().rstrip(b"\0")
+
+
+class Decoder:
+    """The mirror of `Encoder`. Raises FormatError when the bytes can't have come from it."""
+
+    def __init__(self, models: Models, data: bytes) -> None:
+        self.models = models
+        padded = data + bytes(-len(data) % 4)
+        self.coder = constriction.stream.queue.RangeDecoder(np.frombuffer(padded, "<u4").astype(np.uint32))
+
+    def hyper(self, height: int, width: int) -> Symbols:
+        """ẑ (nz, height, width)."""
+        planes = [self._decode(model, height * width) - Z_MAX for model in self.models.hyper]
+        return np.stack(planes).reshape(-1, height, width)
+
+    def step(self, indexes: npt.NDArray[np.uint8]) -> Symbols:
+        """The residuals (n,) of one step from their scale indexes (n,)."""
+        order, starts = _runs(indexes)
+        by_run = np.zeros(len(indexes), np.int32)
+        for index, (start, stop) in enumerate(zip(starts[1:-1], starts[2:], strict=True)):
+            if stop > start:
+                by_run[start:stop] = self._run(int(stop - start), index)
+        residuals = np.empty_like(by_run)
+        residuals[order] = by_run
+        return residuals
+
+    def _run(self, count: int, row: int) -> Symbols:
+        half = self.models.half[row]
+        values = self._decode(self.models.residual[row], count) - half
+        for at in np.flatnonzero(values > half):
+            values[at] = self._escape(half)
+        return values
+
+    def _escape(self, half: int) -> int:
+        prefix = 0
+        while self._bit():
+            prefix += 1
+            if prefix > GOLOMB_MAX_PREFIX:
+                raise FormatError("tile: an escaped symbol is too large")
+        code = 1
+        for _ in range(prefix + GOLOMB_ORDER):
+            code = code << 1 | self._bit()
+        magnitude = code - (1 << GOLOMB_ORDER) + half + 1
+        if magnitude > RESIDUAL_LIMIT:
+            raise FormatError(f"tile: an escaped symbol is {magnitude}, limit {RESIDUAL_LIMIT}")
+        return -magnitude if self._bit() else magnitude
+
+    def _bit(self) -> int:
+        return int(self._decode(self.models.bit, 1)[0])
+
+    def _decode(self, model: constriction.stream.model.Model, count: int) -> Symbols:
+        try:
+            symbols: Symbols = self.coder.decode(model, count)
+        except (AssertionError, ValueError) as error:
+            raise FormatError("tile: the entropy-coded data is invalid") from error
+        return symbols
+
+    def finish(self) -> None:
+        """Check that nothing is left over."""
+        if not self.coder.maybe_exhausted():
+            raise FormatError("tile: data left over after the last symbol")
+
+
+def _runs(indexes: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """The stable order that sorts symbols by scale index, and where each index starts in it (65 bounds)."""
+    order = np.argsort(indexes, kind="stable")
+    starts = np.concatenate([[0], np.cumsum(np.bincount(indexes, minlength=64))])
+    return order, starts
+
+
+def _escape_bits(value: int, half: int) -> Symbols:
+    """Exp-Golomb code of order 4 of |value| - half - 1: unary prefix of ones, a zero, the rest; then the sign."""
+    code = abs(value) - half - 1 + (1 << GOLOMB_ORDER)
+    length = code.bit_length() - 1
+    prefix = [1] * (length - GOLOMB_ORDER) + [0]
+    rest = [code >> i & 1 for i in reversed(range(length))]
+    return np.array([*prefix, *rest, int(value < 0)], np.int32)

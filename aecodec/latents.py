@@ -1,0 +1,158 @@
+"""One tile's latent to symbols and back: the hyper-latent, then four steps of means, scale indexes and residuals.
+
+    y ─ h_a ─ round ─ ẑ ─┬─ h_s ─ features ──▶ means of step k   (float: any engine)
+                          └─ scale features ──▶ scale indexes     (integers: exact everywhere)
+    for k in 0..3:   r = round(y - mean), zero where the index is 0;   y_hat = r + mean
+
+Encoder and decoder run the same loop and differ only in where a step's residuals come from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from .entropy.coder import RESIDUAL_LIMIT, Decoder, Encoder, Models
+from .errors import FormatError
+from .model.engine import Array, Engine
+from .model.masks import step_masks
+from .model.quality import Z_MAX
+from .model.scales import Integers, ScalePath
+from .tiles import Box, Grid, intersection, within
+
+Indexes = npt.NDArray[np.uint8]
+TakeStep = Callable[[npt.NDArray[np.intp], Array, Indexes], Integers]
+"""(positions of the step in the flattened latent, means there, indexes there) → residuals there."""
+
+
+@dataclass(frozen=True)
+class Latent:
+    """Everything a tile's bytes say. Arrays (M, H, W), ẑ (nz, ⌈H/4⌉, ⌈W/4⌉)."""
+
+    z_hat: Integers
+    residuals: Integers
+    indexes: Indexes
+    y_hat: Array
+
+
+@lru_cache(maxsize=4)
+def _positions(m: int, height: int, width: int) -> tuple[npt.NDArray[np.intp], ...]:
+    return tuple(np.flatnonzero(mask) for mask in step_masks(m, height, width))
+
+
+class LatentCoder:
+    """The entropy path of one model."""
+
+    def __init__(self, engine: Engine, scales: ScalePath, models: Models) -> None:
+        self.engine, self.scales, self.models = engine, scales, models
+
+    def encode(self, y: Array, level: int, check: bool) -> bytes:
+        """y (M, H, W), scaled by the gain → the tile's bytes. With ``check`` they are decoded again and compared."""
+        _, height, width = y.shape
+        padded = np.pad(y, ((0, 0), (0, -height % 4), (0, -width % 4)), mode="edge")
+        z = self.engine.run("h_a", padded[None])[0]
+        z_hat = np.clip(np.floor(z + 0.5), -Z_MAX, Z_MAX).astype(np.int32)
+        encoder = Encoder(self.models)
+        encoder.hyper(z_hat)
+        flat = y.reshape(-1)
+
+        def quantise(at: npt.NDArray[np.intp], means: Array, indexes: Indexes) -> Integers:
+            rounded = np.clip(np.floor(flat[at] - means + np.float32(0.5)), -RESIDUAL_LIMIT, RESIDUAL_LIMIT)
+            residuals = np.where(indexes > 0, rounded, 0).astype(np.int32)
+            encoder.step(residuals, indexes)
+            return residuals
+
+        latent = self._steps(z_hat, height, width, level, quantise)
+        data = encoder.finish()
+        if check:
+            self._check(data, latent)
+        return data
+
+    def decode(self, data: bytes, height: int, width: int, level: int) -> Latent:
+        """The tile's bytes → its latent of (M, height, width); raises FormatError if they are not what an encoder writes."""
+        decoder = Decoder(self.models, data)
+        z_hat = decoder.hyper(-(-height // 4), -(-width // 4))
+        latent = self._steps(z_hat, height, width, level, lambda _at, _means, indexes: decoder.step(indexes))
+        decoder.finish()
+        return latent
+
+    def _steps(self, z_hat: Integers, height: int, width: int, level: int, take: TakeStep) -> Latent:
+        features = self.engine.run("h_s", z_hat[None].astype(np.float32))
+        features = np.ascontiguousarray(features[:, :, :height, :width])
+        scale_features = self.scales.features(z_hat, height, width)
+        m = self.scales.channels
+        y_hat = np.zeros((m, height, width), np.float32)
+        residuals = np.zeros((m, height, width), np.int32)
+        all_indexes = np.zeros((m, height, width), np.uint8)
+        for k, at in enumerate(_positions(m, height, width)):
+            arguments = (y_hat[None], features) if k else (features,)
+            means = self.engine.run(f"context{k}", *arguments).reshape(-1)[at]
+            indexes = self.scales.index(k, scale_features, residuals if k else None, level).reshape(-1)[at]
+            taken = take(at, means, indexes)
+            y_hat.reshape(-1)[at] = taken + means
+            residuals.reshape(-1)[at] = taken
+            all_indexes.reshape(-1)[at] = indexes
+        return Latent(z_hat, residuals, all_indexes, y_hat)
+
+    def _check(self, data: bytes, latent: Latent) -> None:
+        decoder = Decoder(self.models, data)
+        same = np.array_equal(decoder.hyper(*latent.z_hat.shape[1:]), latent.z_hat)
+        for at in _positions(*latent.y_hat.shape):
+            same &= np.array_equal(decoder.step(latent.indexes.reshape(-1)[at]), latent.residuals.reshape(-1)[at])
+        decoder.finish()
+        if not same:
+            raise FormatError("the entropy-coded data does not decode to what was encoded; nothing was written")
+
+
+class LatentRows:
+    """The latents of a whole image, decoded tile by tile when they are needed and dropped when they no longer are.
+
+    Args:
+        tolerant: take tiles that are damaged as zero, and note them in ``damaged``, instead of raising FormatError.
+    """
+
+    def __init__(self, coder: LatentCoder, tiles: Sequence[bytes | None], grid: Grid, level: int, tolerant: bool) -> None:
+        self.coder, self.tiles, self.grid, self.level, self.tolerant = coder, tiles, grid, level, tolerant
+        self.damaged: set[tuple[int, int]] = set()
+        self._held: dict[tuple[int, int], Array] = {}
+
+    def read(self, box: Box) -> Array:
+        """y_hat (M, H, W) of a box of latents, from as many tiles as it touches."""
+        out = np.empty((self.coder.scales.channels, box[2] - box[0], box[3] - box[1]), np.float32)
+        for row, column in self.grid.touching(box):
+            tile = self.grid.box(row, column)
+            common = intersection(tile, box)
+            out[:, *within(common, box)] = self._tile(row, column)[:, *within(common, tile)]
+        return out
+
+    def forget_above(self, row: int) -> None:
+        """Drop what lies above a row of tiles."""
+        self._held = {at: y_hat for at, y_hat in self._held.items() if at[0] >= row}
+
+    def decode(self, row: int, column: int) -> Latent:
+        """One tile; raises FormatError."""
+        top, left, bottom, right = self.grid.box(row, column)
+        data = self.tiles[row * self.grid.columns + column]
+        if data is None:
+            raise FormatError(f"tile {column},{row}: its checksum does not match")
+        try:
+            return self.coder.decode(data, bottom - top, right - left, self.level)
+        except FormatError as error:
+            raise FormatError(f"tile {column},{row}: {error}") from error
+
+    def _tile(self, row: int, column: int) -> Array:
+        if (row, column) not in self._held:
+            try:
+                y_hat = self.decode(row, column).y_hat
+            except FormatError:
+                if not self.tolerant:
+                    raise
+                self.damaged.add((row, column))
+                top, left, bottom, right = self.grid.box(row, column)
+                y_hat = np.zeros((self.coder.scales.channels, bottom - top, right - left), np.float32)
+            self._held[row, column] = y_hat
+        return self._held[row, column]

@@ -1,0 +1,119 @@
+"""The whole model for training: image → latent → noisy or rounded latent → image, and the bits it takes.
+
+Coding runs the same networks one by one (`engine.py`, `codec.py`); here they are put together so that gradients flow.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from .context import ContextMeans, FirstMeans
+from .hyper import HyperPrior, hyper_analysis, hyper_synthesis
+from .masks import STEPS, step_masks
+from .quality import LMBDA_MAX, LMBDA_MIN, NODES, Z_MAX
+from .scale_net import ScaleNet, log_scale, round_through
+from .transforms import Analysis, Synthesis
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Sizes of the networks; the defaults are the shipped model's."""
+
+    n1: int = 96  # channels at 1/8
+    n2: int = 320  # channels at 1/16
+    m: int = 320  # latent channels: the ceiling of the quality (320 principal components of 16×16×3 reach 45.5 dB on Kodak)
+    nz: int = 64  # hyper-latent channels
+    nc: int = 128  # channels of the hyper and context networks
+    blocks1: int = 4  # blocks at 1/8, in g_a and in g_s
+    blocks2: int = 3  # blocks at 1/16
+
+    def to_dict(self) -> dict[str, int]:
+        """Plain, for metadata."""
+        return asdict(self)
+
+
+class Estimate(NamedTuple):
+    """What `AutoEncoder.forward` returns."""
+
+    x_hat: Tensor
+    """(B, 3, H, W), not clamped"""
+    bits_y: Tensor
+    """(B,)"""
+    bits_z: Tensor
+    """(B,)"""
+
+
+def node_weights(lmbda: Tensor) -> Tensor:
+    """Interpolation weights (B, NODES) of λ (B,): `quality.node_weights`, differentiable and for many at once."""
+    position = torch.log(lmbda / LMBDA_MIN) / math.log(LMBDA_MAX / LMBDA_MIN) * (NODES - 1)
+    return (1 - (position.clamp(0, NODES - 1)[:, None] - torch.arange(NODES)).abs()).clamp_min(0)
+
+
+def gaussian_bits(r: Tensor, log_sigma: Tensor) -> Tensor:
+    """Bits of a residual in its unit bin under a zero-mean Gaussian."""
+    inv = torch.exp(-log_sigma) * 2**-0.5
+    a = r.abs()
+    p = 0.5 * (torch.erfc((a - 0.5) * inv) - torch.erfc((a + 0.5) * inv))
+    return -torch.log2(p.clamp_min(1e-9))
+
+
+class AutoEncoder(nn.Module):
+    """All networks of one model. Attribute names are those of the weights file."""
+
+    def __init__(self, config: ModelConfig = ModelConfig()) -> None:
+        super().__init__()
+        self.config = c = config
+        self.g_a = Analysis(c.n1, c.n2, c.m, c.blocks1, c.blocks2)
+        self.g_s = Synthesis(c.n1, c.n2, c.m, c.blocks1, c.blocks2)
+        self.h_a = hyper_analysis(c.m, c.nc, c.nz)
+        self.h_s = hyper_synthesis(c.nz, c.nc)
+        self.context = nn.ModuleList([FirstMeans(c.m, c.nc), *(ContextMeans(c.m, c.nc) for _ in range(STEPS - 1))])
+        self.scale_net = ScaleNet(c.m, c.nz, STEPS)
+        self.prior = HyperPrior(c.nz)
+        nn.init.zeros_(self.context[0].head.bias)
+        log_gain = math.log(50) + 0.5 * torch.linspace(math.log(LMBDA_MIN), math.log(LMBDA_MAX), NODES)
+        self.g_a.log_gain.data.copy_(log_gain[:, None])
+        self.g_s.log_gain.data.copy_(-log_gain[:, None])
+
+    def forward(self, x: Tensor, lmbda: Tensor) -> Estimate:
+        """x (B, 3, H, W) in [0, 1], H and W multiples of 64; lmbda (B,).
+
+        Training: the rate is that of additive uniform noise, the distortion that of rounding with a straight-through gradient
+        (Minnen & Singh, ICIP 2020, section 3.2). Evaluation: everything is rounded, and index 0 is not coded, as in a file.
+        """
+        nodes = node_weights(lmbda)
+        y = self.g_a(x, nodes)  # (B, M, H/16, W/16)
+        z = self.h_a(y).float()  # (B, nz, H/64, W/64)
+        z_hat = round_through(z).clamp(-Z_MAX, Z_MAX)
+        bits_z = self.prior.bits(self._for_rate(z, z_hat))
+        y_hat, bits_y = self._code_latent(y, z_hat, nodes)
+        x_hat = self.g_s(y_hat, nodes).float()
+        return Estimate(x_hat, bits_y.flatten(1).sum(1), bits_z.flatten(1).sum(1))
+
+    def _code_latent(self, y: Tensor, z_hat: Tensor, nodes: Tensor) -> tuple[Tensor, Tensor]:
+        """The four steps: y, ẑ → y_hat and the bits of every symbol, both (B, M, H, W)."""
+        features = self.h_s(z_hat)
+        scale_features = self.scale_net.features(z_hat)
+        y_hat = torch.zeros_like(y)
+        residual = torch.zeros_like(y)
+        index = torch.zeros_like(y)
+        mean = torch.zeros_like(y)
+        for k, mask_np in enumerate(step_masks(y.shape[1], y.shape[2], y.shape[3])):
+            mask = torch.from_numpy(mask_np)
+            mu_k = (self.context[k](y_hat, features) if k else self.context[0](features)).float()
+            index_k = self.scale_net.index(k, scale_features, residual.detach() if k else None, nodes)
+            r_k = round_through(y - mu_k) * (index_k.detach() > 0)
+            y_hat = torch.where(mask, r_k + mu_k, y_hat)
+            residual = torch.where(mask, r_k, residual)
+            index = torch.where(mask, index_k, index)
+            mean = torch.where(mask, mu_k, mean)
+        bits = gaussian_bits(self._for_rate(y - mean, residual), log_scale(index))
+        return y_hat, bits if self.training else bits * (index > 0)
+
+    def _for_rate(self, value: Tensor, rounded: Tensor) -> Tensor:
+        return value + torch.rand_like(value) - 0.5 if self.training else rounded

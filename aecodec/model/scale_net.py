@@ -1,0 +1,159 @@
+"""The float twin of the integer scale path (`scales.py`): what training differentiates, and its conversion to integers.
+
+Every weight, bias and activation is rounded to the grid of the integers on the way forward, and the gradient passes straight
+through (quantisation-aware training, Jacob et al., CVPR 2018). All grids are powers of two, so forward computes the very
+numbers that the integers give.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .quality import NODES
+from .scales import ACTIVATION_MAX, ACTIVATION_STEPS, INDEX_STEP, INDEXES, RESIDUAL_MAX, SCALE_MIN
+
+
+def round_through(x: Tensor) -> Tensor:
+    """Round half up; the gradient passes as if nothing had happened."""
+    return x + (torch.floor(x + 0.5) - x).detach()
+
+
+class Bound(torch.autograd.Function):
+    """Clamp whose gradient still passes where it would bring a value back inside, so that nothing dies outside."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, low: float, high: float) -> Tensor:  # type: ignore[override]
+        ctx.save_for_backward(x)
+        ctx.low, ctx.high = low, high
+        return x.clamp(low, high)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+        (x,) = ctx.saved_tensors
+        outward = ((x < ctx.low) & (grad > 0)) | ((x > ctx.high) & (grad < 0))
+        return grad.masked_fill(outward, 0), None, None
+
+
+def activate(x: Tensor, low: int = 0) -> Tensor:
+    """ReLU onto the grid of the activations: low/16..127/16 in steps of 1/16."""
+    return round_through(x * ACTIVATION_STEPS).clamp(low, ACTIVATION_MAX) / ACTIVATION_STEPS
+
+
+class QuantConv(nn.Conv2d):
+    """A convolution whose weights are int8 times a power of two per output channel."""
+
+    def __init__(self, c_in: int, c_out: int, size: int = 1, groups: int = 1, input_steps: int = ACTIVATION_STEPS) -> None:
+        super().__init__(c_in, c_out, size, padding=size // 2, groups=groups)
+        self.input_steps = input_steps
+
+    def weight_steps(self) -> Tensor:
+        """Steps per unit of each output channel's weights: the finest power of two whose int8 range holds them, (O,)."""
+        largest = self.weight.detach().abs().amax((1, 2, 3)).clamp_min(2.0**-16)
+        least = math.log2(2 * ACTIVATION_STEPS / self.input_steps)  # so that every sum is shifted by 1 at least
+        exponent = torch.floor(torch.log2(ACTIVATION_MAX / largest)).clamp(least, 18)
+        return torch.exp2(exponent)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) on the input's grid → (B, O, H, W), on no grid yet."""
+        steps = self.weight_steps()
+        per_weight = steps[:, None, None, None]
+        assert self.bias is not None
+        weight = round_through(self.weight * per_weight).clamp(-127, 127) / per_weight
+        bias = round_through(self.bias * steps * self.input_steps) / (steps * self.input_steps)
+        return F.conv2d(x, weight, bias, 1, self.padding, 1, self.groups)
+
+    @torch.no_grad()
+    def integers(self) -> dict[str, Tensor]:
+        """weight int8 (O, K), bias int32 (O,), and the shift uint8 (O,) that brings a sum to 1/16."""
+        steps = self.weight_steps()
+        assert self.bias is not None
+        weight = torch.floor(self.weight * steps[:, None, None, None] + 0.5).clamp(-127, 127)
+        bias = torch.floor(self.bias * steps * self.input_steps + 0.5)
+        shift = torch.log2(steps * self.input_steps / ACTIVATION_STEPS)
+        return {
+            "weight": weight.flatten(1).to(torch.int8),
+            "bias": bias.to(torch.int32),
+            "shift": shift.to(torch.uint8),
+        }
+
+    @torch.no_grad()
+    def load_integers(self, weight: Tensor, bias: Tensor, shift: Tensor) -> None:
+        """The inverse of `integers`, to go on training from exported weights."""
+        steps = torch.exp2(shift.float()) * ACTIVATION_STEPS / self.input_steps
+        assert self.bias is not None
+        self.weight.copy_((weight.float() / steps[:, None]).reshape(self.weight.shape))
+        self.bias.copy_(bias.float() / (steps * self.input_steps))
+
+
+class ScaleNet(nn.Module):
+    """Scale indexes as differentiable floats; names and structure of `scales.ScalePath`."""
+
+    def __init__(self, m: int, nz: int, steps: int, wide: int = 128, narrow: int = 64) -> None:
+        super().__init__()
+        self.trunk = nn.ModuleList(
+            [
+                QuantConv(nz, wide, 3, input_steps=1),
+                QuantConv(wide, 4 * narrow),
+                QuantConv(narrow, narrow, 3),
+                QuantConv(narrow, 4 * narrow),
+            ]
+        )
+        later = range(1, steps)
+        self.reduce = nn.ModuleList(QuantConv(m, narrow, input_steps=1) for _ in later)
+        self.spread = nn.ModuleList(QuantConv(narrow, narrow, 3, groups=narrow) for _ in later)
+        self.out = nn.ModuleList([QuantConv(narrow, m), *(QuantConv(2 * narrow, m) for _ in later)])
+        for conv in self.out:
+            conv.weight.data.mul_(0.1)
+            conv.bias.data.zero_()
+        self.offset = nn.Parameter(torch.zeros(NODES, m))
+
+    def features(self, z_hat: Tensor) -> Tensor:
+        """ẑ (B, nz, H/4, W/4), clamped integers → (B, C, H, W)."""
+        a = z_hat
+        for conv, expand in ((self.trunk[0], self.trunk[1]), (self.trunk[2], self.trunk[3])):
+            a = F.pixel_shuffle(activate(expand(activate(conv(a)))), 2)
+        return a
+
+    def index(self, step: int, features: Tensor, residuals: Tensor | None, nodes: Tensor) -> Tensor:
+        """Scale indexes (B, M, H, W) of a step, integers 0..63 with a gradient; ``residuals`` as in `ScalePath.index`."""
+        a = features
+        if residuals is not None:
+            magnitude = residuals.abs().clamp(max=RESIDUAL_MAX)
+            h = activate(self.reduce[step - 1](magnitude), low=-ACTIVATION_MAX)
+            h = activate(self.spread[step - 1](h))
+            a = torch.cat([h, a], 1)
+        sixteenths = round_through(self.out[step](a) * ACTIVATION_STEPS)
+        offset = round_through(nodes @ round_through(self.offset * ACTIVATION_STEPS))
+        index = (sixteenths + offset[:, :, None, None]) / ACTIVATION_STEPS
+        return Bound.apply(round_through(index), 0, INDEXES - 1)  # type: ignore[no-any-return, no-untyped-call]
+
+    def _layers(self) -> dict[str, QuantConv]:
+        named = {f"trunk{i}": conv for i, conv in enumerate(self.trunk)}
+        named |= {f"out{i}": conv for i, conv in enumerate(self.out)}
+        for name, convs in (("reduce", self.reduce), ("spread", self.spread)):
+            named |= {f"{name}{i}": conv for i, conv in enumerate(convs, 1)}
+        return named  # type: ignore[return-value]
+
+    @torch.no_grad()
+    def integers(self) -> dict[str, Tensor]:
+        """The tensors ``scales.*`` of a weights file."""
+        tensors = {f"scales.{name}.{k}": v for name, conv in self._layers().items() for k, v in conv.integers().items()}
+        tensors["scales.offset"] = torch.floor(self.offset * ACTIVATION_STEPS + 0.5).to(torch.int32)
+        return tensors
+
+    @torch.no_grad()
+    def load_integers(self, tensors: dict[str, Tensor]) -> None:
+        """The inverse of `integers`."""
+        for name, conv in self._layers().items():
+            conv.load_integers(*(tensors[f"scales.{name}.{k}"] for k in ("weight", "bias", "shift")))
+        self.offset.copy_(tensors["scales.offset"].float() / ACTIVATION_STEPS)
+
+
+def log_scale(index: Tensor) -> Tensor:
+    """ln σ of a scale index."""
+    return math.log(SCALE_MIN) + index * INDEX_STEP

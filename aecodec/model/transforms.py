@@ -1,0 +1,104 @@
+"""The analysis and synthesis transforms, g_a and g_s.
+
+    x ─ conv 16×16 /8 ─ blocks(n1) ─ conv 2×2 /2 ─ blocks(n2) ─ 1×1 ─ y        g_a
+    x_hat ─ deconv 16×16 ×8 ─ blocks(n1) ─ deconv 2×2 ×2 ─ blocks(n2) ─ 1×1 ─ y_hat        g_s
+
+All work happens at 1/8 and 1/16 resolution, as in DCVC-RT (Jia et al., CVPR 2025, section 3.2): large matrix products and
+little memory traffic, which is what a CPU is fast at. The first kernels overlap (16×16 at stride 8), so blocks have no edges.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .quality import NODES
+
+HALO = 96
+"""Pixels of context beyond which neither transform sees: 84 for g_a, 88 for g_s, rounded up to whole latents."""
+
+
+class Block(nn.Module):
+    """Residual block ``x + W2·act(W1·dw3×3(x))`` with 1×1 matrices C→2C→C; starts as the identity.
+
+    A conditioned block scales and shifts its hidden layer by the quality (two tables of 9 rows). For a single quality both fold
+    into W1, so they cost nothing when coding.
+    """
+
+    def __init__(self, channels: int, conditioned: bool = False) -> None:
+        super().__init__()
+        hidden = 2 * channels
+        self.spatial = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
+        self.expand = nn.Conv2d(channels, hidden, 1)
+        self.project = nn.Conv2d(hidden, channels, 1)
+        with torch.no_grad():
+            self.spatial.weight.mul_(0.3)
+            self.spatial.weight[:, 0, 1, 1] += 1
+        nn.init.zeros_(self.project.weight)
+        nn.init.zeros_(self.project.bias)  # type: ignore[arg-type]
+        if conditioned:
+            self.scale = nn.Parameter(torch.zeros(NODES, hidden))
+            self.shift = nn.Parameter(torch.zeros(NODES, hidden))
+
+    def forward(self, x: Tensor, nodes: Tensor | None = None) -> Tensor:
+        """(B, C, H, W) → (B, C, H, W); ``nodes`` (B or 1, 9) for a conditioned block."""
+        hidden = self.spatial(x)
+        if nodes is None:
+            hidden = self.expand(hidden)
+        else:
+            scale, shift = 1 + nodes @ self.scale, nodes @ self.shift  # (B, 2C)
+            if len(nodes) == 1:
+                weight = self.expand.weight * scale[0, :, None, None, None]
+                hidden = F.conv2d(hidden, weight, self.expand.bias * scale[0] + shift[0])
+            else:
+                hidden = self.expand(hidden) * scale[:, :, None, None] + shift[:, :, None, None]
+        return x + self.project(F.leaky_relu(hidden, 0.1))  # type: ignore[no-any-return]
+
+
+class Analysis(nn.Module):
+    """g_a: image to latent, scaled by the quality's gain."""
+
+    def __init__(self, n1: int, n2: int, m: int, blocks1: int, blocks2: int) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, n1, 16, stride=8, padding=4)
+        self.blocks1 = nn.ModuleList(Block(n1, conditioned=True) for _ in range(blocks1))
+        self.down = nn.Conv2d(n1, n2, 2, stride=2)
+        self.blocks2 = nn.ModuleList(Block(n2, conditioned=True) for _ in range(blocks2))
+        self.head = nn.Conv2d(n2, m, 1)
+        self.log_gain = nn.Parameter(torch.zeros(NODES, m))
+
+    def forward(self, x: Tensor, nodes: Tensor) -> Tensor:
+        """x (B, 3, H, W) in [0, 1], H and W multiples of 16; nodes (B or 1, 9) → y·gain (B, M, H/16, W/16)."""
+        h = self.stem(x - 0.5)  # (B, n1, H/8, W/8)
+        for block in self.blocks1:
+            h = block(h, nodes)
+        h = self.down(h)  # (B, n2, H/16, W/16)
+        for block in self.blocks2:
+            h = block(h, nodes)
+        gain = torch.exp(nodes @ self.log_gain)
+        return self.head(h).float() * gain[:, :, None, None]  # type: ignore[no-any-return]
+
+
+class Synthesis(nn.Module):
+    """g_s: quantised latent to image; its gain is learned apart from the encoder's."""
+
+    def __init__(self, n1: int, n2: int, m: int, blocks1: int, blocks2: int) -> None:
+        super().__init__()
+        self.log_gain = nn.Parameter(torch.zeros(NODES, m))
+        self.stem = nn.Conv2d(m, n2, 1)
+        self.blocks2 = nn.ModuleList(Block(n2, conditioned=True) for _ in range(blocks2))
+        self.up = nn.ConvTranspose2d(n2, n1, 2, stride=2)
+        self.blocks1 = nn.ModuleList(Block(n1, conditioned=True) for _ in range(blocks1))
+        self.head = nn.ConvTranspose2d(n1, 3, 16, stride=8, padding=4)
+
+    def forward(self, y_hat: Tensor, nodes: Tensor) -> Tensor:
+        """y_hat (B, M, H/16, W/16), nodes (B or 1, 9) → x_hat (B, 3, H, W), nominally in [0, 1], not clamped."""
+        gain = torch.exp(nodes @ self.log_gain)
+        h = self.stem(y_hat * gain[:, :, None, None])  # (B, n2, H/16, W/16)
+        for block in self.blocks2:
+            h = block(h, nodes)
+        h = self.up(h)  # (B, n1, H/8, W/8)
+        for block in self.blocks1:
+            h = block(h, nodes)
+        return self.head(h) + 0.5  # type: ignore[no-any-return]

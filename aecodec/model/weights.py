@@ -1,0 +1,72 @@
+"""Weights files: safetensors, known by the first eight bytes of their SHA-256 (the *fingerprint*). No torch.
+
+A weights file holds the float networks in float16 (names as in `autoencoder.AutoEncoder`), the integers of the scale path
+(``scales.*``), the frequency tables (``tables.*``), and ``quality.levels``, the level of each quality 0..100.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import safetensors
+import safetensors.numpy
+
+from ..errors import ModelError
+from .quality import MAX_LEVEL
+
+DEFAULT = Path(__file__).parent.parent / "weights" / "default.safetensors"
+
+Tensor = npt.NDArray[np.generic]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A loaded file."""
+
+    path: Path
+    fingerprint: bytes
+    tensors: dict[str, Tensor]
+    config: dict[str, int]
+
+    @classmethod
+    def load(cls, path: Path = DEFAULT) -> Weights:
+        """Read a weights file; raises ModelError if it is missing or not one."""
+        try:
+            data = path.read_bytes()
+            tensors = safetensors.numpy.load(data)
+            size = int.from_bytes(data[:8], "little")
+            config = json.loads(json.loads(data[8 : 8 + size])["__metadata__"]["config"])
+        except OSError as error:
+            raise ModelError(f"model {path}: {error.strerror or error}") from error
+        except (safetensors.SafetensorError, KeyError, ValueError) as error:
+            raise ModelError(f"model {path}: not a weights file of aecodec ({error})") from error
+        return cls(path, hashlib.sha256(data).digest()[:8], tensors, config)
+
+    @cached_property
+    def floats(self) -> dict[str, npt.NDArray[np.float32]]:
+        """The tensors of the float networks, in float32."""
+        return {k: v.astype(np.float32) for k, v in self.tensors.items() if v.dtype == np.float16}
+
+    def level(self, quality: int) -> int:
+        """The level of a quality in hundredths (0..10000): linear between the model's whole qualities, in integers. NORMATIVE."""
+        levels = self.tensors["quality.levels"].astype(np.int64)
+        whole, hundredths = divmod(quality, 100)
+        following = levels[min(whole + 1, 100)]
+        level = int((levels[whole] * (100 - hundredths) + following * hundredths + 50) // 100)
+        if not 0 <= level <= MAX_LEVEL:
+            raise ModelError(f"model {self.path}: quality {quality} maps to level {level}, allowed 0..{MAX_LEVEL}")
+        return level
+
+
+def save(path: Path, tensors: dict[str, Tensor], config: dict[str, int]) -> None:
+    """Write a weights file, the tensors in the order of their names so that equal content gives equal bytes."""
+    ordered = {name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)}
+    partial = path.with_suffix(".partial")
+    safetensors.numpy.save_file(ordered, partial, metadata={"config": json.dumps(config, sort_keys=True)})
+    partial.replace(path)

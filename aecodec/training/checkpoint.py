@@ -1,0 +1,30 @@
+"""Checkpoints that survive a kill: written beside and renamed, so that the file at the path is always whole."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..errors import ModelError
+
+
+def save(path: Path, state: dict[str, Any]) -> None:
+    """Write tensors and plain values; the old file stays until the new one is complete."""
+    partial = path.with_suffix(".partial")
+    with partial.open("wb") as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def load(path: Path) -> dict[str, Any]:
+    """What `save` wrote. Tensors and plain values only (``weights_only``): a checkpoint can't run code."""
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise ModelError(f"{path}: not a checkpoint ({type(error).__name__})") from error
+    return state

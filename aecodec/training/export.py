@@ -1,0 +1,87 @@
+"""A trained model to a weights file: float16 networks, the integer scale path, tables fitted on real symbols, the quality scale.
+
+The tables are refitted last: photographs are coded with provisional tables, and the residuals that really occur under each scale
+index are counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from tqdm import tqdm
+
+from ..codec import Codec
+from ..entropy.coder import RESIDUAL_LIMIT
+from ..entropy.tables import TOTAL, Tables, fit
+from ..model import weights
+from ..model.autoencoder import AutoEncoder, ModelConfig
+from ..model.quality import MAX_LEVEL, Z_MAX
+from ..model.scales import INDEXES
+from .data import Pixels
+
+
+HYPER_PRIOR = 2000.0
+"""How many symbols the learned prior of ẑ counts for beside those that are seen."""
+
+
+def write_weights(model: AutoEncoder, tables: Tables, levels: npt.NDArray[np.int32], path: Path) -> None:
+    """Write a weights file; ``levels`` (101,) is the level of each quality."""
+    state = {name: tensor.detach() for name, tensor in model.state_dict().items()}
+    floats = {k: v.to(torch.float16).numpy() for k, v in state.items() if not k.startswith("scale_net.")}
+    integers = {k: v.numpy() for k, v in model.scale_net.integers().items()}
+    tensors = {**floats, **integers, **tables.tensors(), "quality.levels": levels.astype(np.uint16)}
+    weights.save(path, tensors, model.config.to_dict())
+
+
+def provisional_tables(model: AutoEncoder) -> Tables:
+    """Tables before any real symbol has been seen: the learned prior of ẑ, Gaussians for the residuals."""
+    with torch.no_grad():
+        return fit(model.prior.pmf().double().numpy(), {})
+
+
+def uniform_levels() -> npt.NDArray[np.int32]:
+    """A quality scale of equal steps of log λ."""
+    return np.round(np.linspace(0, MAX_LEVEL, 101)).astype(np.int32)
+
+
+def refit_tables(path: Path, images: list[Pixels], qualities: Sequence[float] = (5, 20, 35, 50, 65, 80, 95)) -> Tables:
+    """Tables from the symbols of real photographs, coded with the weights file at ``path``."""
+    codec = Codec(path)
+    counts = {index: np.zeros(2 * RESIDUAL_LIMIT + 1, np.int64) for index in range(1, INDEXES)}
+    tables = Tables.load(codec.weights.tensors)
+    hyper = tables.hyper / TOTAL * HYPER_PRIOR
+    channel = np.arange(len(hyper))[:, None]
+    for image in tqdm(images, "counting symbols", unit="img"):
+        for quality in qualities:
+            for latent in codec.symbols(codec.compress(image, quality=quality, check=False)):
+                for index in np.unique(latent.indexes[latent.indexes > 0]):
+                    seen = latent.residuals[latent.indexes == index]
+                    counts[int(index)] += np.bincount(seen + RESIDUAL_LIMIT, minlength=2 * RESIDUAL_LIMIT + 1)
+                z_hat = latent.z_hat.reshape(len(hyper), -1)
+                np.add.at(hyper, (np.broadcast_to(channel, z_hat.shape), z_hat + Z_MAX), 1)
+    return fit(hyper, counts)
+
+
+def export(model: AutoEncoder, images: list[Pixels], levels: npt.NDArray[np.int32], path: Path) -> None:
+    """Write the weights file of a model, its tables fitted on photographs."""
+    draft = path.with_suffix(".draft")
+    write_weights(model, provisional_tables(model), uniform_levels(), draft)
+    tables = refit_tables(draft, images)
+    draft.unlink()
+    write_weights(model, tables, levels, path)
+
+
+def load_model(path: Path) -> AutoEncoder:
+    """A weights file as a model to go on training from."""
+    stored = weights.Weights.load(path)
+    model = AutoEncoder(ModelConfig(**stored.config))
+    state = {name: torch.from_numpy(tensor) for name, tensor in stored.floats.items()}
+    model.load_state_dict(state, strict=False)
+    model.scale_net.load_integers(
+        {k: torch.from_numpy(np.asarray(v)) for k, v in stored.tensors.items() if k.startswith("scales.")}
+    )
+    return model
