@@ -6,6 +6,8 @@ call a symbol. Words are 32 bits, little-endian in the file; zero bytes at the e
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import constriction
 import numpy as np
 import numpy.typing as npt
@@ -30,8 +32,9 @@ class Models:
 
     def __init__(self, tables: Tables) -> None:
         categorical = constriction.stream.model.Categorical
-        self.hyper = [categorical((row / TOTAL).astype(np.float32), perfect=False, lazy=False) for row in tables.hyper]
-        self.residual = [categorical((row / TOTAL).astype(np.float32), perfect=False, lazy=False) for row in tables.residual]
+        # float64: the 24-bit probabilities that constriction makes of these are then exact integer arithmetic (docs/format.md)
+        self.hyper = [categorical(row / TOTAL, perfect=False, lazy=False) for row in tables.hyper]
+        self.residual = [categorical(row / TOTAL, perfect=False, lazy=False) for row in tables.residual]
         self.half = [len(row) // 2 - 1 for row in tables.residual]
         self.bit = constriction.stream.model.Uniform(2)
 
@@ -52,7 +55,7 @@ class Encoder:
         """The residuals (n,) of one step, whose scale indexes are (n,); those of index 0 must be zero."""
         order, starts = _runs(indexes)
         by_run = residuals[order]
-        for index, (start, stop) in enumerate(zip(starts[1:-1], starts[2:], strict=True)):
+        for index, (start, stop) in enumerate(pairwise(starts[1:])):
             if stop > start:
                 self._run(by_run[start:stop], index)
 
@@ -73,6 +76,8 @@ class Decoder:
 
     def __init__(self, models: Models, data: bytes) -> None:
         self.models = models
+        if data.endswith(b"\0"):
+            raise FormatError("tile: the entropy-coded data ends with a zero byte, must be left out")
         padded = data + bytes(-len(data) % 4)
         self.coder = constriction.stream.queue.RangeDecoder(np.frombuffer(padded, "<u4").astype(np.uint32))
 
@@ -85,7 +90,7 @@ class Decoder:
         """The residuals (n,) of one step from their scale indexes (n,)."""
         order, starts = _runs(indexes)
         by_run = np.zeros(len(indexes), np.int32)
-        for index, (start, stop) in enumerate(zip(starts[1:-1], starts[2:], strict=True)):
+        for index, (start, stop) in enumerate(pairwise(starts[1:])):
             if stop > start:
                 by_run[start:stop] = self._run(int(stop - start), index)
         residuals = np.empty_like(by_run)

@@ -1,0 +1,279 @@
+"""The entropy coder: what goes in comes out, docs/format.md alone is enough to read it, and no bytes can harm the decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aecodec.entropy.coder import RESIDUAL_LIMIT, Decoder, Encoder, Models
+from aecodec.entropy.tables import TOTAL, Tables, fit, to_frequencies
+from aecodec.errors import FormatError, ModelError
+from aecodec.model.quality import Z_MAX
+from aecodec.model.scales import INDEXES
+
+CHANNELS = 3
+Z_VALUES = np.arange(-Z_MAX, Z_MAX + 1)
+TABLES = fit(np.stack([np.exp(-np.abs(Z_VALUES) / width) for width in (0.2, 2.0, 50.0)]), {})
+MODELS = Models(TABLES)
+
+Step = tuple[npt.NDArray[np.int32], npt.NDArray[np.uint8]]
+"""Residuals and the scale indexes they are coded under."""
+
+
+def as_step(symbols: list[tuple[int, int]]) -> Step:
+    """(index, residual) pairs as a step; what has index 0 is not coded, so it is zero."""
+    indexes = np.array([index for index, _ in symbols], np.uint8)
+    residuals = np.array([residual if index else 0 for index, residual in symbols], np.int32)
+    return residuals, indexes
+
+
+residuals = st.integers(-3, 3) | st.integers(-300, 300) | st.integers(-RESIDUAL_LIMIT, RESIDUAL_LIMIT)
+steps = st.lists(st.tuples(st.integers(0, INDEXES - 1), residuals), max_size=80).map(as_step)
+hypers = st.tuples(st.integers(1, 3), st.integers(1, 3)).flatmap(
+    lambda size: st.lists(
+        st.integers(-Z_MAX, Z_MAX), min_size=CHANNELS * size[0] * size[1], max_size=CHANNELS * size[0] * size[1]
+    ).map(lambda values: np.array(values, np.int32).reshape(CHANNELS, *size))
+)
+
+
+def encode(z_hat: npt.NDArray[np.int32], coded: list[Step]) -> bytes:
+    encoder = Encoder(MODELS)
+    encoder.hyper(z_hat)
+    for values, indexes in coded:
+        encoder.step(values, indexes)
+    return encoder.finish()
+
+
+@given(hypers, st.lists(steps, max_size=4))
+def test_decoder_gives_what_the_encoder_took(z_hat: npt.NDArray[np.int32], coded: list[Step]) -> None:
+    decoder = Decoder(MODELS, encode(z_hat, coded))
+    assert np.array_equal(decoder.hyper(*z_hat.shape[1:]), z_hat)
+    for values, indexes in coded:
+        assert np.array_equal(decoder.step(indexes), values)
+    decoder.finish()
+
+
+@pytest.mark.parametrize("residual", [0, 1, -1, 255, 256, -256, RESIDUAL_LIMIT, -RESIDUAL_LIMIT])
+def test_every_table_codes_small_residuals_and_escapes(residual: int) -> None:
+    indexes = np.arange(INDEXES, dtype=np.uint8).repeat(3)
+    values = np.where(indexes > 0, residual, 0).astype(np.int32)
+    encoder = Encoder(MODELS)
+    encoder.step(values, indexes)
+    decoder = Decoder(MODELS, encoder.finish())
+    assert np.array_equal(decoder.step(indexes), values)
+    decoder.finish()
+
+
+def test_certain_zeros_cost_nothing() -> None:
+    zeros = (np.zeros(10_000, np.int32), np.zeros(10_000, np.uint8))
+    z_hat = np.ones((CHANNELS, 2, 2), np.int32)
+    assert encode(z_hat, [zeros] * 4) == encode(z_hat, [])
+
+
+def test_size_is_within_one_percent_of_the_information() -> None:
+    rng = np.random.default_rng(1)
+    indexes = rng.integers(1, INDEXES, 40_000).astype(np.uint8)
+    values = np.empty(len(indexes), np.int32)
+    bits = 0.0
+    for index, row in enumerate(TABLES.residual, 1):
+        inside = row[:-1] / row[:-1].sum()
+        at = np.flatnonzero(indexes == index)
+        drawn = rng.choice(len(inside), len(at), p=inside)
+        values[at] = drawn - len(inside) // 2
+        bits -= np.log2(row[drawn] / TOTAL).sum()
+    encoder = Encoder(MODELS)
+    encoder.step(values, indexes)
+    assert len(encoder.finish()) * 8 == pytest.approx(bits, rel=0.01)
+
+
+# docs/format.md, read as a stranger would: pure integers, no library.
+
+
+class PlainDecoder:
+    """The range decoder of docs/format.md, section "Entropy layer"."""
+
+    def __init__(self, data: bytes) -> None:
+        padded = data + bytes(-len(data) % 4)
+        self.words = (int.from_bytes(padded[i : i + 4], "little") for i in range(0, len(padded), 4))
+        self.low, self.span = 0, (1 << 64) - 1
+        self.point = next(self.words, 0) << 32 | next(self.words, 0)
+
+    def symbol(self, bounds: list[int]) -> int:
+        """``bounds``: n + 1 rising integers from 0 to 2^24."""
+        unit = self.span >> 24
+        at = ((self.point - self.low) & 0xFFFFFFFFFFFFFFFF) // unit
+        found = next(i for i in range(len(bounds) - 1) if bounds[i] <= at < bounds[i + 1])
+        self.low = (self.low + unit * bounds[found]) & 0xFFFFFFFFFFFFFFFF
+        self.span = unit * (bounds[found + 1] - bounds[found])
+        if self.span < 1 << 32:
+            self.low = self.low << 32 & 0xFFFFFFFFFFFFFFFF
+            self.span <<= 32
+            self.point = self.point << 32 & 0xFFFFFFFFFFFFFFFF | next(self.words, 0)
+        return found
+
+    def bit(self) -> int:
+        return self.symbol([0, 1 << 23, 1 << 24])
+
+
+def bounds_of(frequencies: npt.NDArray[np.int64]) -> list[int]:
+    n = len(frequencies)
+    below = [sum(int(f) for f in frequencies[:i]) for i in range(n)]
+    return [i + below[i] * ((1 << 24) - n) // 65536 for i in range(n)] + [1 << 24]
+
+
+def plain_step(decoder: PlainDecoder, indexes: npt.NDArray[np.uint8]) -> list[int]:
+    values = [0] * len(indexes)
+    for index in range(1, INDEXES):
+        run = [i for i, found in enumerate(indexes) if found == index]
+        bounds = bounds_of(TABLES.residual[index - 1]) if run else []
+        half = (len(bounds) - 3) // 2
+        for i in run:
+            values[i] = decoder.symbol(bounds) - half
+        for i in run:
+            if values[i] == half + 1:
+                values[i] = plain_escape(decoder, half)
+    return values
+
+
+def plain_escape(decoder: PlainDecoder, half: int) -> int:
+    extra = 0
+    while decoder.bit():
+        extra += 1
+    code = 1
+    for _ in range(4 + extra):
+        code = 2 * code + decoder.bit()
+    magnitude = code - 16 + half + 1
+    return -magnitude if decoder.bit() else magnitude
+
+
+@settings(max_examples=50)
+@given(hypers, st.lists(steps, max_size=2))
+def test_a_decoder_written_from_the_specification_reads_it(z_hat: npt.NDArray[np.int32], coded: list[Step]) -> None:
+    decoder = PlainDecoder(encode(z_hat, coded))
+    for channel, frequencies in zip(z_hat, TABLES.hyper, strict=True):
+        bounds = bounds_of(frequencies)
+        assert [decoder.symbol(bounds) - Z_MAX for _ in range(channel.size)] == channel.ravel().tolist()
+    for values, indexes in coded:
+        assert plain_step(decoder, indexes) == values.tolist()
+
+
+# Hostile bytes. Whatever is not a FormatError, Rust's PanicException included, fails the test by itself.
+
+
+def hostile_indexes() -> Iterator[npt.NDArray[np.uint8]]:
+    rng = np.random.default_rng(0)
+    yield np.zeros(0, np.uint8)
+    yield rng.integers(0, INDEXES, 500).astype(np.uint8)
+    yield np.full(500, 1, np.uint8)
+    yield np.full(500, INDEXES - 1, np.uint8)
+
+
+def survives(data: bytes, indexes: npt.NDArray[np.uint8]) -> bool:
+    """Whether the bytes decode; every result must be in range."""
+    try:
+        decoder = Decoder(MODELS, data)
+        assert np.abs(decoder.hyper(2, 2)).max() <= Z_MAX
+        assert np.abs(decoder.step(indexes), dtype=np.int64).max(initial=0) <= RESIDUAL_LIMIT
+        decoder.finish()
+    except FormatError:
+        return False
+    return True
+
+
+@settings(max_examples=400, deadline=1000)
+@given(st.binary(max_size=600))
+def test_random_bytes_decode_or_give_a_format_error(data: bytes) -> None:
+    for indexes in hostile_indexes():
+        survives(data, indexes)
+
+
+@pytest.mark.parametrize("data", [b"\xff" * n for n in range(40)] + [b"\x01", bytes(8) + b"\x01", b"\xfe" + b"\xff" * 99])
+def test_extreme_bytes_decode_or_give_a_format_error(data: bytes) -> None:
+    for indexes in hostile_indexes():
+        survives(data, indexes)
+
+
+def test_a_flood_of_escapes_is_bounded() -> None:
+    """All ones in the prefix of an escape: refused after GOLOMB_MAX_PREFIX bits, not followed for ever."""
+    escape = 2 * MODELS.half[9] + 1
+    encoder = Encoder(MODELS)
+    encoder.coder.encode(np.array([escape], np.int32), MODELS.residual[9])
+    encoder.coder.encode(np.ones(10_000, np.int32), MODELS.bit)
+    with pytest.raises(FormatError, match="too large"):
+        Decoder(MODELS, encoder.finish()).step(np.array([10], np.uint8))
+
+
+def test_an_escape_beyond_the_limit_is_refused() -> None:
+    encoder = Encoder(MODELS)
+    encoder.step(np.array([RESIDUAL_LIMIT + 1], np.int32), np.array([10], np.uint8))
+    with pytest.raises(FormatError, match=f"{RESIDUAL_LIMIT + 1}, limit {RESIDUAL_LIMIT}"):
+        Decoder(MODELS, encoder.finish()).step(np.array([10], np.uint8))
+
+
+def test_left_over_data_is_refused() -> None:
+    data = encode(np.ones((CHANNELS, 2, 2), np.int32), [])
+    decoder = Decoder(MODELS, data + bytes(-len(data) % 4) + b"more words")
+    decoder.hyper(2, 2)
+    with pytest.raises(FormatError, match="left over"):
+        decoder.finish()
+
+
+@given(hypers)
+def test_zero_bytes_at_the_end_are_left_out_and_refused(z_hat: npt.NDArray[np.int32]) -> None:
+    data = encode(z_hat, [])
+    assert not data.endswith(b"\0")
+    with pytest.raises(FormatError, match="zero byte"):
+        Decoder(MODELS, data + b"\0")
+
+
+# Tables.
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=2, max_size=520).filter(lambda weights: sum(weights) > 1e-3))
+def test_frequencies_are_positive_and_sum_to_the_total(weights: list[float]) -> None:
+    frequencies = to_frequencies(np.array(weights))
+    assert frequencies.min() >= 1
+    assert frequencies.sum() == TOTAL
+
+
+def test_tables_survive_the_weights_file() -> None:
+    loaded = Tables.load(TABLES.tensors())
+    assert np.array_equal(loaded.hyper, TABLES.hyper)
+    assert all(np.array_equal(a, b) for a, b in zip(loaded.residual, TABLES.residual, strict=True))
+
+
+Tensors = dict[str, npt.NDArray[np.generic]]
+
+
+def move_a_count(tensors: Tensors, name: str, amount: int) -> Tensors:
+    changed = tensors[name].astype(np.int64)
+    changed.flat[changed.argmax()] += amount
+    return {**tensors, name: changed}
+
+
+def with_a_zero(tensors: Tensors) -> Tensors:
+    changed = tensors["tables.hyper"].astype(np.int64)
+    changed[0, 1] += changed[0, 0]
+    changed[0, 0] = 0
+    return {**tensors, "tables.hyper": changed}
+
+
+BAD_TABLES: dict[str, Callable[[Tensors], Tensors]] = {
+    "sum too large": lambda t: move_a_count(t, "tables.residual", 1),
+    "sum too small": lambda t: move_a_count(t, "tables.hyper", -1),
+    "frequency of zero": with_a_zero,
+    "hyper table too narrow": lambda t: {**t, "tables.hyper": t["tables.hyper"][:, 1:]},
+    "a residual table missing": lambda t: {**t, "tables.half": t["tables.half"][1:]},
+    "residuals cut": lambda t: {**t, "tables.residual": t["tables.residual"][:-1]},
+}
+
+
+@pytest.mark.parametrize("change", BAD_TABLES.values(), ids=BAD_TABLES.keys())
+def test_bad_tables_are_refused(change: Callable[[Tensors], Tensors]) -> None:
+    with pytest.raises(ModelError, match="tables"):
+        Tables.load(change(TABLES.tensors()))
