@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -19,14 +18,14 @@ import numpy.typing as npt
 from .entropy.coder import RESIDUAL_LIMIT, Decoder, Encoder, Models
 from .errors import FormatError
 from .model.engine import Array, Engine
-from .model.masks import step_masks
+from .model.masks import STEPS, Part, gather, scatter, step_parts
 from .model.quality import Z_MAX
 from .model.scales import Integers, ScalePath
 from .tiles import Box, Grid, intersection, within
 
 Indexes = npt.NDArray[np.uint8]
-TakeStep = Callable[[npt.NDArray[np.intp], Array, Indexes], Integers]
-"""(positions of the step in the flattened latent, means there, indexes there) → residuals there."""
+TakeStep = Callable[[tuple[Part, ...], Array, Indexes], Integers]
+"""(where the step's symbols are, their means, their indexes) → their residuals (n,)."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +36,6 @@ class Latent:
     residuals: Integers
     indexes: Indexes
     y_hat: Array
-
-
-@lru_cache(maxsize=4)
-def _positions(m: int, height: int, width: int) -> tuple[npt.NDArray[np.intp], ...]:
-    return tuple(np.flatnonzero(mask) for mask in step_masks(m, height, width))
 
 
 class LatentCoder:
@@ -58,10 +52,9 @@ class LatentCoder:
         z_hat = np.clip(np.floor(z + 0.5), -Z_MAX, Z_MAX).astype(np.int32)
         encoder = Encoder(self.models)
         encoder.hyper(z_hat)
-        flat = y.reshape(-1)
 
-        def quantise(at: npt.NDArray[np.intp], means: Array, indexes: Indexes) -> Integers:
-            rounded = np.clip(np.floor(flat[at] - means + np.float32(0.5)), -RESIDUAL_LIMIT, RESIDUAL_LIMIT)
+        def quantise(parts: tuple[Part, ...], means: Array, indexes: Indexes) -> Integers:
+            rounded = np.clip(np.floor(gather(y, parts) - means + np.float32(0.5)), -RESIDUAL_LIMIT, RESIDUAL_LIMIT)
             residuals = np.where(indexes > 0, rounded, 0).astype(np.int32)
             encoder.step(residuals, indexes)
             return residuals
@@ -76,7 +69,7 @@ class LatentCoder:
         """The tile's bytes → its latent of (M, height, width); raises FormatError if they are not what an encoder writes."""
         decoder = Decoder(self.models, data)
         z_hat = decoder.hyper(-(-height // 4), -(-width // 4))
-        latent = self._steps(z_hat, height, width, level, lambda _at, _means, indexes: decoder.step(indexes))
+        latent = self._steps(z_hat, height, width, level, lambda _parts, _means, indexes: decoder.step(indexes))
         decoder.finish()
         return latent
 
@@ -88,21 +81,23 @@ class LatentCoder:
         y_hat = np.zeros((m, height, width), np.float32)
         residuals = np.zeros((m, height, width), np.int32)
         all_indexes = np.zeros((m, height, width), np.uint8)
-        for k, at in enumerate(_positions(m, height, width)):
+        for k in range(STEPS):
+            parts = step_parts(m, k)
             arguments = (y_hat[None], features) if k else (features,)
-            means = self.engine.run(f"context{k}", *arguments).reshape(-1)[at]
-            indexes = self.scales.index(k, scale_features, residuals if k else None, level).reshape(-1)[at]
-            taken = take(at, means, indexes)
-            y_hat.reshape(-1)[at] = taken + means
-            residuals.reshape(-1)[at] = taken
-            all_indexes.reshape(-1)[at] = indexes
+            means = gather(self.engine.run(f"context{k}", *arguments)[0], parts)
+            indexes = self.scales.index(k, scale_features, residuals if k else None, level)
+            taken = take(parts, means, indexes)
+            scatter(y_hat, parts, means + taken.astype(np.float32))
+            scatter(residuals, parts, taken)
+            scatter(all_indexes, parts, indexes)
         return Latent(z_hat, residuals, all_indexes, y_hat)
 
     def _check(self, data: bytes, latent: Latent) -> None:
         decoder = Decoder(self.models, data)
         same = np.array_equal(decoder.hyper(*latent.z_hat.shape[1:]), latent.z_hat)
-        for at in _positions(*latent.y_hat.shape):
-            same &= np.array_equal(decoder.step(latent.indexes.reshape(-1)[at]), latent.residuals.reshape(-1)[at])
+        for k in range(STEPS):
+            parts = step_parts(len(latent.y_hat), k)
+            same &= np.array_equal(decoder.step(gather(latent.indexes, parts)), gather(latent.residuals, parts))
         decoder.finish()
         if not same:
             raise FormatError("the entropy-coded data does not decode to what was encoded; nothing was written")

@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import ModelError
+from .masks import step_parts
 from .quality import Z_MAX, interpolate_int
 
 INDEXES = 64
@@ -60,10 +61,11 @@ class IntegerLayer:
             raise ModelError(f"scale path: {name} shifts by {shift.min()}..{shift.max()}, allowed 1..23")
         return cls(weight, bias, shift)
 
-    def __call__(self, a: npt.NDArray[np.float32]) -> Integers:
-        """Columns a (K, P) of integers → (O, P), shifted right with rounding, not clamped."""
-        acc = (self.weight @ a + self.bias).astype(np.int32)
-        return (acc + (1 << (self.shift - 1))) >> self.shift
+    def __call__(self, a: npt.NDArray[np.float32], outputs: slice = slice(None)) -> Integers:
+        """Columns a (K, P) of integers → (O, P), or some of the outputs, shifted right with rounding, not clamped."""
+        acc = (self.weight[outputs] @ a + self.bias[outputs]).astype(np.int32)
+        shift = self.shift[outputs]
+        return (acc + (1 << (shift - 1))) >> shift
 
 
 class ScalePath:
@@ -97,18 +99,24 @@ class ScalePath:
     def index(
         self, step: int, features: npt.NDArray[np.float32], residuals: Integers | None, level: int
     ) -> npt.NDArray[np.uint8]:
-        """Scale indexes (M, H, W) of a step; ``residuals`` (M, H, W) hold r of the steps before, zero elsewhere (None at step 0)."""
-        shape = features.shape[1:]
-        a = features.reshape(len(features), -1)
+        """Scale indexes (n,) of a step's symbols, in their order; ``residuals`` (M, H, W) hold r of the steps before, zero elsewhere
+        (None at step 0).
+        """
+        a = features
         if residuals is not None:
             magnitude = np.minimum(np.abs(residuals), RESIDUAL_MAX).astype(np.float32)
             h = self.reduce[step - 1](magnitude.reshape(len(magnitude), -1))
             h = np.clip(h, -ACTIVATION_MAX, ACTIVATION_MAX)
-            h = _activate(_depthwise(self.spread[step - 1], h.reshape(-1, *shape)))
-            a = np.concatenate([h.reshape(len(h), -1), a])
-        sixteenths = self.out[step](a) + interpolate_int(self.offset, level)[:, None]
-        rounded = (sixteenths + ACTIVATION_STEPS // 2) // ACTIVATION_STEPS
-        return np.clip(rounded, 0, INDEXES - 1).astype(np.uint8).reshape(-1, *shape)
+            h = _depthwise(self.spread[step - 1], h.reshape(-1, *features.shape[1:]))
+            a = np.concatenate([_activate(h), a])
+        offset = interpolate_int(self.offset, level)[:, None]
+        indexes = []
+        for channels, rows, columns in step_parts(self.channels, step):
+            seen = a[:, rows, columns].reshape(len(a), -1)
+            sixteenths = self.out[step](seen, channels) + offset[channels]
+            rounded = (sixteenths + ACTIVATION_STEPS // 2) // ACTIVATION_STEPS
+            indexes.append(np.clip(rounded, 0, INDEXES - 1).astype(np.uint8).ravel())
+        return np.concatenate(indexes)
 
 
 def _activate(h: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:

@@ -24,16 +24,19 @@ from ..model.scales import INDEXES
 from .data import Pixels
 
 
+LEVEL_OF_DEFAULT = 4300
+"""λ = 0.030, near 35 dB on Kodak: quality 75."""
+
 HYPER_PRIOR = 2000.0
 """How many symbols the learned prior of ẑ counts for beside those that are seen."""
 
 
-def write_weights(model: AutoEncoder, tables: Tables, levels: npt.NDArray[np.int32], path: Path) -> None:
-    """Write a weights file; ``levels`` (101,) is the level of each quality."""
+def write_weights(model: AutoEncoder, tables: Tables, path: Path) -> None:
+    """Write a weights file."""
     state = {name: tensor.detach() for name, tensor in model.state_dict().items()}
     floats = {k: v.to(torch.float16).numpy() for k, v in state.items() if not k.startswith("scale_net.")}
     integers = {k: v.numpy() for k, v in model.scale_net.integers().items()}
-    tensors = {**floats, **integers, **tables.tensors(), "quality.levels": levels.astype(np.uint16)}
+    tensors = {**floats, **integers, **tables.tensors(), "quality.levels": quality_levels().astype(np.uint16)}
     weights.save(path, tensors, model.config.to_dict())
 
 
@@ -43,12 +46,12 @@ def provisional_tables(model: AutoEncoder) -> Tables:
         return fit(model.prior.pmf().double().numpy(), {})
 
 
-def uniform_levels() -> npt.NDArray[np.int32]:
-    """A quality scale of equal steps of log λ."""
-    return np.round(np.linspace(0, MAX_LEVEL, 101)).astype(np.int32)
+def quality_levels() -> npt.NDArray[np.int32]:
+    """The quality scale: equal steps of log λ, and so of about equal dB, from 0 to the default and from there to 100."""
+    return np.round(np.interp(np.arange(101), [0, 75, 100], [0, LEVEL_OF_DEFAULT, MAX_LEVEL])).astype(np.int32)
 
 
-def refit_tables(path: Path, images: list[Pixels], qualities: Sequence[float] = (5, 20, 35, 50, 65, 80, 95)) -> Tables:
+def refit_tables(path: Path, images: list[Pixels], qualities: Sequence[float] = (5, 25, 45, 65, 80, 90, 100)) -> Tables:
     """Tables from the symbols of real photographs, coded with the weights file at ``path``."""
     codec = Codec(path)
     counts = {index: np.zeros(2 * RESIDUAL_LIMIT + 1, np.int64) for index in range(1, INDEXES)}
@@ -66,13 +69,13 @@ def refit_tables(path: Path, images: list[Pixels], qualities: Sequence[float] = 
     return fit(hyper, counts)
 
 
-def export(model: AutoEncoder, images: list[Pixels], levels: npt.NDArray[np.int32], path: Path) -> None:
+def export(model: AutoEncoder, images: list[Pixels], path: Path) -> None:
     """Write the weights file of a model, its tables fitted on photographs."""
     draft = path.with_suffix(".draft")
-    write_weights(model, provisional_tables(model), uniform_levels(), draft)
+    write_weights(model, provisional_tables(model), draft)
     tables = refit_tables(draft, images)
     draft.unlink()
-    write_weights(model, tables, levels, path)
+    write_weights(model, tables, path)
 
 
 def load_model(path: Path) -> AutoEncoder:

@@ -1,0 +1,37 @@
+# `make help` lists the targets. They need Python 3.11 or newer, pip and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+KODAK ?= ../shared/data/kodak
+
+.PHONY: help setup demo test check golden kodak clean
+
+help:  ## List the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+setup: $(VENV)/.installed  ## Make .venv with all that development needs
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench,dev]'
+	touch $@
+
+demo: setup  ## A real photograph through compress, info, decompress
+	$(BIN)/python tools/demo.py
+
+test: setup  ## Run the tests (about four minutes on two cores)
+	$(BIN)/python -m pytest
+
+check: setup  ## Lint and check types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+golden: setup  ## Write golden files for new weights or a new format version; existing ones are never replaced
+	$(BIN)/python tools/make_golden.py
+
+kodak: setup  ## The rate-distortion benchmark on the folder KODAK=…
+	$(BIN)/python benchmarks/run_kodak.py $(KODAK)
+
+clean:  ## Remove the virtual environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
