@@ -28,6 +28,7 @@ FIRST_OPTIONAL = 128
 
 CHUNK_NAMES = {HEADER: "header", TILE: "tile", ALPHA: "alpha", END: "end", ICC: "icc", EXIF: "exif", XMP: "xmp"}
 METADATA = {"icc": ICC, "exif": EXIF, "xmp": XMP}
+RANKS = {HEADER: 0, ICC: 1, EXIF: 2, XMP: 3, TILE: 4, ALPHA: 5, END: 6}
 MODES = ("L", "LA", "RGB", "RGBA")
 
 TILE_UNIT = 64
@@ -162,6 +163,8 @@ def write(container: Container, limits: Limits = Limits()) -> bytes:
         raise FormatError(f"{len(container.tiles)} tiles, the header asks for {header.rows * header.columns}")
     if (container.alpha is not None) != header.mode.endswith("A"):
         raise FormatError(f"alpha must be there exactly when the mode has it, mode is {header.mode}")
+    if unknown := container.metadata.keys() - METADATA.keys():
+        raise FormatError(f"metadata {', '.join(sorted(unknown))} has no chunk, allowed {', '.join(METADATA)}")
     _check_metadata(sum(map(len, container.metadata.values())), limits)
     parts = [SIGNATURE, bytes([VERSION]), _chunk(HEADER, header.to_bytes())]
     parts += [_chunk(kind, container.metadata[name]) for name, kind in METADATA.items() if name in container.metadata]
@@ -232,6 +235,8 @@ def _walk(view: memoryview, check: bool) -> Iterator[Chunk]:
             raise FormatError(f"{name} at byte {at}: checksum does not match, the file is damaged")
         yield Chunk(kind, start, length, intact)
         at = end + 4
+        if kind == END and at < len(view):
+            raise FormatError(f"{len(view) - at} bytes after the end chunk")
 
 
 def read(data: bytes, limits: Limits = Limits(), allow_partial: bool = False) -> Container:
@@ -246,8 +251,11 @@ def read(data: bytes, limits: Limits = Limits(), allow_partial: bool = False) ->
     alpha: bytes | None = None
     metadata: dict[str, bytes] = {}
     names = {kind: name for name, kind in METADATA.items()}
+    before_damage: int | None = None  # tiles before the first damaged chunk
     try:
         for chunk in _walk(view, check=not allow_partial):
+            if not chunk.intact and before_damage is None:
+                before_damage = len(tiles)
             order.check(chunk)
             payload = bytes(view[chunk.start : chunk.start + chunk.length]) if chunk.intact else None
             if chunk.type == TILE:
@@ -257,9 +265,11 @@ def read(data: bytes, limits: Limits = Limits(), allow_partial: bool = False) ->
             elif chunk.type in names and payload is not None:
                 metadata[names[chunk.type]] = payload
         order.finish()
-    except FormatError:
-        if not allow_partial:
+    except FormatError as error:
+        if not allow_partial or isinstance(error, LimitError):
             raise
+        if before_damage is not None:  # it may have changed a type or a length: which tiles follow is unknown
+            del tiles[before_damage:]
     tiles += [None] * (header.rows * header.columns - len(tiles))
     return Container(header, tiles, alpha, metadata)
 
@@ -267,20 +277,16 @@ def read(data: bytes, limits: Limits = Limits(), allow_partial: bool = False) ->
 class _Order:
     """The rule of which chunk may follow which, as a rank that must not fall."""
 
-    RANK = {HEADER: 0, ICC: 1, EXIF: 2, XMP: 3, TILE: 4, ALPHA: 5, END: 6}
-
     def __init__(self, header: Header, limits: Limits) -> None:
         self.header, self.limits = header, limits
         self.last, self.tiles, self.metadata, self.alpha = -1, 0, 0, False
 
     def check(self, chunk: Chunk) -> None:
-        if self.last == self.RANK[END]:
-            raise FormatError(f"{chunk.name} chunk after the end chunk")
-        if chunk.type not in self.RANK:
+        if chunk.type not in RANKS:
             if chunk.type < FIRST_OPTIONAL:
                 raise FormatError(f"unknown required chunk of type {chunk.type}; a newer aecodec may read it")
             return
-        rank = self.RANK[chunk.type]
+        rank = RANKS[chunk.type]
         if rank < self.last:
             raise FormatError(f"{chunk.name} chunk is out of order")
         if rank == self.last and chunk.type != TILE:
@@ -297,7 +303,7 @@ class _Order:
             _check_metadata(self.metadata, self.limits)
 
     def finish(self) -> None:
-        if self.last != self.RANK[END]:
+        if self.last != RANKS[END]:
             raise FormatError("the end chunk is missing, the file is cut")
         wanted = self.header.rows * self.header.columns
         if self.tiles != wanted:
