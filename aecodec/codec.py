@@ -232,4 +232,5 @@ _Synthesised = tuple[Pixels, int]
 
 def to_8bit(x_hat: Array) -> Pixels:
     """Floats, nominally in [0, 1] → uint8, rounded and clamped."""
-    return np.clip(x_hat * np.float32(255) + np.float32(0.5), 0, 255).astype(np.uint8)
+    levels: Pixels = np.clip(x_hat * np.float32(255) + np.float32(0.5), 0, 255).astype(np.uint8)
+    return levels

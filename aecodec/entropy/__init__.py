@@ -1,0 +1,1 @@
+"""Symbols to bytes and back: integer tables and the coder."""

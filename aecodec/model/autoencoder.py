@@ -75,7 +75,6 @@ class AutoEncoder(nn.Module):
         self.context = nn.ModuleList([FirstMeans(c.m, c.nc), *(ContextMeans(c.m, c.nc) for _ in range(STEPS - 1))])
         self.scale_net = ScaleNet(c.m, c.nz, STEPS)
         self.prior = HyperPrior(c.nz)
-        nn.init.zeros_(self.context[0].head.bias)
         log_gain = math.log(50) + 0.5 * torch.linspace(math.log(LMBDA_MIN), math.log(LMBDA_MAX), NODES)
         self.g_a.log_gain.data.copy_(log_gain[:, None])
         self.g_s.log_gain.data.copy_(-log_gain[:, None])

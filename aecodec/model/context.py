@@ -1,4 +1,4 @@
-"""Means of the latent, step by step (`masks.py`): the first from the hyperprior alone, the later ones from what is decoded so far."""
+"""Means of the latent, step by step (`masks.py`): first from the hyperprior alone, later from what is decoded so far, too."""
 
 from __future__ import annotations
 

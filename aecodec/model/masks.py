@@ -6,7 +6,8 @@ Positions have four phases (2×2), channels four groups; step k codes group (k -
             3 1                                     3: group 1   1: group 3
 
 so after the first step every symbol has coded neighbours both in space and in channels (after the quadtree partition of
-DCVC-DC, Li et al., CVPR 2023, section 3.3). Within a step symbols come phase by phase, each in the order of an array (M/4, H/2, W/2).
+DCVC-DC, Li et al., CVPR 2023, section 3.3). Within a step symbols come phase by phase, each in the order of an array
+(M/4, H/2, W/2).
 """
 
 from __future__ import annotations

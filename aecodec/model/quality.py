@@ -28,7 +28,7 @@ Z_MAX = 63
 
 def lmbda_of_level(level: float) -> float:
     """λ at a level in 0..MAX_LEVEL."""
-    return LMBDA_MIN * (LMBDA_MAX / LMBDA_MIN) ** (level / MAX_LEVEL)
+    return LMBDA_MIN * math.exp(math.log(LMBDA_MAX / LMBDA_MIN) * level / MAX_LEVEL)
 
 
 def level_of_lmbda(lmbda: float) -> int:
@@ -40,7 +40,8 @@ def level_of_lmbda(lmbda: float) -> int:
 def node_weights(level: int) -> npt.NDArray[np.float32]:
     """Linear interpolation weights of the nodes at a level, shape (1, NODES), summing to 1."""
     distance = np.abs(np.arange(NODES) - level / LEVELS_PER_NODE)
-    return np.maximum(0.0, 1.0 - distance).astype(np.float32)[None]
+    weights: npt.NDArray[np.float32] = np.maximum(0.0, 1.0 - distance).astype(np.float32)[None]
+    return weights
 
 
 def interpolate_int(table: npt.NDArray[np.int32], level: int) -> npt.NDArray[np.int32]:

@@ -27,13 +27,15 @@ class Bound(torch.autograd.Function):
     """Clamp whose gradient still passes where it would bring a value back inside, so that nothing dies outside."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, low: float, high: float) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, x: Tensor, low: float, high: float) -> Tensor:
+        """Clamp x to low..high."""
         ctx.save_for_backward(x)
         ctx.low, ctx.high = low, high
         return x.clamp(low, high)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        """Stop what pushes further outside."""
         (x,) = ctx.saved_tensors
         outward = ((x < ctx.low) & (grad > 0)) | ((x > ctx.high) & (grad < 0))
         return grad.masked_fill(outward, 0), None, None
@@ -46,6 +48,8 @@ def activate(x: Tensor, low: int = 0) -> Tensor:
 
 class QuantConv(nn.Conv2d):
     """A convolution whose weights are int8 times a power of two per output channel."""
+
+    bias: Tensor
 
     def __init__(self, c_in: int, c_out: int, size: int = 1, groups: int = 1, input_steps: int = ACTIVATION_STEPS) -> None:
         super().__init__(c_in, c_out, size, padding=size // 2, groups=groups)
@@ -62,7 +66,6 @@ class QuantConv(nn.Conv2d):
         """(B, C, H, W) on the input's grid → (B, O, H, W), on no grid yet."""
         steps = self.weight_steps()
         per_weight = steps[:, None, None, None]
-        assert self.bias is not None
         weight = round_through(self.weight * per_weight).clamp(-127, 127) / per_weight
         bias = round_through(self.bias * steps * self.input_steps) / (steps * self.input_steps)
         return F.conv2d(x, weight, bias, 1, self.padding, 1, self.groups)
@@ -71,7 +74,6 @@ class QuantConv(nn.Conv2d):
     def integers(self) -> dict[str, Tensor]:
         """weight int8 (O, K), bias int32 (O,), and the shift uint8 (O,) that brings a sum to 1/16."""
         steps = self.weight_steps()
-        assert self.bias is not None
         weight = torch.floor(self.weight * steps[:, None, None, None] + 0.5).clamp(-127, 127)
         bias = torch.floor(self.bias * steps * self.input_steps + 0.5)
         shift = torch.log2(steps * self.input_steps / ACTIVATION_STEPS)
@@ -85,7 +87,6 @@ class QuantConv(nn.Conv2d):
     def load_integers(self, weight: Tensor, bias: Tensor, shift: Tensor) -> None:
         """The inverse of `integers`, to go on training from exported weights."""
         steps = torch.exp2(shift.float()) * ACTIVATION_STEPS / self.input_steps
-        assert self.bias is not None
         self.weight.copy_((weight.float() / steps[:, None]).reshape(self.weight.shape))
         self.bias.copy_(bias.float() / (steps * self.input_steps))
 
@@ -107,16 +108,20 @@ class ScaleNet(nn.Module):
         self.reduce = nn.ModuleList(QuantConv(m, narrow, input_steps=1) for _ in later)
         self.spread = nn.ModuleList(QuantConv(narrow, narrow, 3, groups=narrow) for _ in later)
         self.out = nn.ModuleList([QuantConv(narrow, m), *(QuantConv(2 * narrow, m) for _ in later)])
-        for conv in self.out:
-            conv.weight.data.mul_(0.1)
-            conv.bias.data.zero_()
+        with torch.no_grad():
+            for conv in self._layers().values():
+                if conv.out_channels == m:
+                    conv.weight.mul_(0.1)
+                    conv.bias.zero_()
         self.offset = nn.Parameter(torch.zeros(NODES, m))
 
     def features(self, z_hat: Tensor) -> Tensor:
         """ẑ (B, nz, H/4, W/4), clamped integers → (B, C, H, W)."""
         a = z_hat
-        for conv, expand in ((self.trunk[0], self.trunk[1]), (self.trunk[2], self.trunk[3])):
-            a = F.pixel_shuffle(activate(expand(activate(conv(a)))), 2)
+        for conv in self.trunk:
+            a = activate(conv(a))
+            if conv.kernel_size == (1, 1):
+                a = F.pixel_shuffle(a, 2)
         return a
 
     def index(self, step: int, features: Tensor, residuals: Tensor | None, nodes: Tensor) -> Tensor:

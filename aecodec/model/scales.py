@@ -4,12 +4,12 @@
                                                           │
     |r| so far, ≤ 15 ─ 1×1 ─ depth-wise 3×3 ───────────────┴─ 1×1 of both ─ + offset(level) → index of steps 1..3
 
-Integer formats. Weights are int8 with a shift per output channel (a step of 2^-shift), hidden activations are integers 0..127 in
-units of 1/16, results are in 1/16 of a scale index. A layer is ``rshift(W·a + b, shift)``, rounded half up, then clamped.
+Integer formats. Weights are int8 with a shift per output channel (a step of 2^-shift), hidden activations are integers
+0..127 in units of 1/16, results are in 1/16 of a scale index. A layer is ``rshift(W·a + b, shift)``, rounded half up, clamped.
 
-Why it is exact on every machine: sums run as float32 *matrix products* of integers whose partial sums all stay below 2^24 (checked
-for each output channel when the weights are loaded), so any order of summation, any number of threads and any BLAS gives the same
-integers. No convolution routine is involved: those may transform their inputs (Winograd, FFT).
+Why it is exact on every machine: sums run as float32 *matrix products* of integers whose partial sums all stay below 2^24
+(checked for each output channel when the weights are loaded), so any order of summation, any number of threads and any BLAS
+gives the same integers. No convolution routine is involved: those may transform their inputs (Winograd, FFT).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ Integers = npt.NDArray[np.int32]
 
 @dataclass(frozen=True)
 class IntegerLayer:
-    """One layer: ``weight`` (O, K) float32 holding int8 values, ``bias`` (O, 1) float32 holding integers, ``shift`` (O, 1) int32."""
+    """One layer: ``weight`` (O, K) holding int8 values, ``bias`` (O, 1) holding integers, both float32; ``shift`` (O, 1)."""
 
     weight: npt.NDArray[np.float32]
     bias: npt.NDArray[np.float32]
@@ -84,7 +84,7 @@ class ScalePath:
     @property
     def channels(self) -> int:
         """Latent channels, M."""
-        return self.offset.shape[1]
+        return int(self.offset.shape[1])
 
     def features(self, z_hat: Integers, height: int, width: int) -> npt.NDArray[np.float32]:
         """ẑ (nz, h, w) → features (C, height, width), integers 0..127; h and w are height and width over 4, rounded up."""
@@ -99,8 +99,9 @@ class ScalePath:
     def index(
         self, step: int, features: npt.NDArray[np.float32], residuals: Integers | None, level: int
     ) -> npt.NDArray[np.uint8]:
-        """Scale indexes (n,) of a step's symbols, in their order; ``residuals`` (M, H, W) hold r of the steps before, zero elsewhere
-        (None at step 0).
+        """Scale indexes (n,) of a step's symbols, in their order.
+
+        ``residuals`` (M, H, W) hold r of the steps before, zero elsewhere (None at step 0).
         """
         a = features
         if residuals is not None:
@@ -133,7 +134,7 @@ def _neighbours(a: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 def _depthwise(layer: IntegerLayer, a: Integers) -> Integers:
     """A depth-wise 3×3 layer, ``weight`` (C, 9), on (C, H, W), zero outside; sums in int32."""
-    c, h, w = a.shape
+    _, h, w = a.shape
     padded = np.pad(a, ((0, 0), (1, 1), (1, 1)))
     acc = np.broadcast_to(layer.bias.astype(np.int32)[:, :, None], a.shape).copy()
     taps = layer.weight.astype(np.int32)

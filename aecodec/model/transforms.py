@@ -49,8 +49,8 @@ class Block(nn.Module):
         else:
             scale, shift = 1 + nodes @ self.scale, nodes @ self.shift  # (B, 2C)
             if len(nodes) == 1:
-                weight = self.expand.weight * scale[0, :, None, None, None]
-                hidden = F.conv2d(hidden, weight, self.expand.bias * scale[0] + shift[0])
+                weight = self.expand.weight * scale.T[:, :, None, None]
+                hidden = F.conv2d(hidden, weight, scale[0] * self.expand.bias + shift[0])  # type: ignore[operator]
             else:
                 hidden = self.expand(hidden) * scale[:, :, None, None] + shift[:, :, None, None]
         return x + self.project(F.leaky_relu(hidden, 0.1))  # type: ignore[no-any-return]

@@ -23,7 +23,6 @@ from ..model.quality import MAX_LEVEL, Z_MAX
 from ..model.scales import INDEXES
 from .data import Pixels
 
-
 LEVEL_OF_DEFAULT = 4300
 """λ = 0.030, near 35 dB on Kodak: quality 75."""
 
