@@ -1,0 +1,205 @@
+"""Many files as one job: here or in worker processes, with one progress bar, one line a failure and a summary."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from .messages import explain, printable, say
+from .names import Task
+
+if TYPE_CHECKING:
+    from ..codec import Progress
+
+BAR_DELAY = 2.0
+"""Seconds after which one file gets a progress bar."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a task: "done", "skipped", "failed" or, in a dry run, "planned"."""
+
+    source: str
+    target: str | None
+    status: str = "done"
+    bytes_in: int = 0
+    bytes_out: int = 0
+    width: int = 0
+    height: int = 0
+    bpp: float = 0.0
+    """bits of the .aec file per pixel of its whole image"""
+    seconds: float = 0.0
+    notes: tuple[str, ...] = ()
+    error: str = ""
+    exit_code: int = 0
+
+    def to_json(self) -> str:
+        """One line; sizes only where there are any."""
+        row: dict[str, object] = {"input": self.source, "output": self.target}
+        fields = asdict(self)
+        del fields["source"], fields["target"]
+        row |= {name: value for name, value in fields.items() if value or name == "exit_code"}
+        row |= {"seconds": round(self.seconds, 3)} if self.seconds else {}
+        return json.dumps(row)
+
+
+Work = Callable[[Task, "Progress | None"], Outcome]
+"""Does one task and raises what goes wrong; can be pickled, for it may run in another process."""
+
+
+@dataclass(frozen=True)
+class Verb:
+    """How a command speaks of what it does."""
+
+    name: str
+    done: str
+    shrinks: bool = False
+    """Whether the ratio of bytes says something."""
+
+    def ratio(self, bytes_in: int, bytes_out: int) -> str:
+        """For example ", 8.3:1", or nothing."""
+        return f", {bytes_in / bytes_out:.1f}:1" if self.shrinks and bytes_out else ""
+
+
+@dataclass(frozen=True)
+class Show:
+    """What is printed."""
+
+    json: bool = False
+    quiet: bool = False
+    progress: bool = True
+
+
+def attempt(work: Work, task: Task, progress: Progress | None = None) -> Outcome:
+    """Do a task; whatever goes wrong with it becomes part of the outcome."""
+    try:
+        return work(task, progress)
+    except BrokenPipeError:  # the reader of standard output is gone: nothing to tell anybody
+        raise
+    except Exception as error:
+        message, code = explain(error, task.source)
+        return Outcome(task.source, task.target, "failed", error=message, exit_code=code)
+
+
+def run(tasks: Sequence[Task], work: Work, verb: Verb, show: Show, *, jobs: int = 1, dry_run: bool = False) -> int:
+    """Do all tasks and say what became of them; returns the exit code."""
+    started = time.perf_counter()
+    outcomes = [o for o in map(_without_work, tasks) if o]
+    todo = [task for task in tasks if not (task.refused or task.skipped)]
+    for outcome in outcomes:
+        _tell(outcome, show)
+    if dry_run:
+        for outcome in (Outcome(task.source, task.target, "planned") for task in todo):
+            print(outcome.to_json() if show.json else printable(f"{outcome.source} -> {outcome.target or verb.name}"))
+        return _exit_code(outcomes, len(tasks))
+    bar = _Bar(verb, len(todo), show)
+    try:
+        with closing(_outcomes(todo, work, jobs, bar.tile)) as results:
+            for outcome in results:
+                outcomes.append(outcome)
+                bar.clear()
+                _tell(outcome, show)
+                bar.file(outcome)
+    finally:  # after an interrupt, too
+        bar.close()
+        if not show.quiet:
+            _summarize(outcomes, len(tasks), verb, time.perf_counter() - started)
+    return _exit_code(outcomes, len(tasks))
+
+
+def _without_work(task: Task) -> Outcome | None:
+    if task.refused:
+        return Outcome(task.source, task.target, "failed", error=task.refused, exit_code=1)
+    if task.skipped:
+        return Outcome(task.source, task.target, "skipped", notes=(task.skipped,))
+    return None
+
+
+def _outcomes(todo: Sequence[Task], work: Work, jobs: int, progress: Progress | None) -> Generator[Outcome]:
+    if min(jobs, len(todo)) > 1:
+        from .workers import outcomes
+
+        yield from outcomes(todo, work, min(jobs, len(todo)))
+    else:
+        for task in todo:
+            yield attempt(work, task, progress)
+
+
+def _exit_code(outcomes: Sequence[Outcome], inputs: int) -> int:
+    """A single input's own code; 1 if some of many failed."""
+    codes = [outcome.exit_code for outcome in outcomes if outcome.status == "failed"]
+    return 0 if not codes else codes[0] if inputs == 1 else 1
+
+
+def _tell(outcome: Outcome, show: Show) -> None:
+    if outcome.status == "failed":
+        say(f"{outcome.source}: {outcome.error}")
+    elif outcome.status == "done" and not show.quiet:
+        for note in outcome.notes:
+            say(f"{outcome.source}: {note}")
+    if show.json:
+        print(outcome.to_json(), flush=True)
+
+
+def _summarize(outcomes: Sequence[Outcome], tasks: int, verb: Verb, seconds: float) -> None:
+    done = [o for o in outcomes if o.status == "done"]
+    bytes_in, bytes_out = sum(o.bytes_in for o in done), sum(o.bytes_out for o in done)
+    sizes = f"{bytes_in:,} -> {bytes_out:,} bytes" if bytes_out else f"{bytes_in:,} bytes"
+    ratio = verb.ratio(bytes_in, bytes_out)
+    if tasks > 1:
+        counts = {status: sum(o.status == status for o in outcomes) for status in ("skipped", "failed")}
+        rest = "".join(f", {count} {status}" for status, count in counts.items() if count)
+        say(f"{len(done)} of {tasks} files {verb.done}{rest}: {sizes}{ratio}, {seconds:.1f} s")
+    elif done:
+        (o,) = done
+        names = f"{o.source} -> {o.target}" if o.target else f"{o.source} {verb.done}"
+        say(f"{names}: {sizes}, {o.width}x{o.height}, {o.bpp:.3f} bpp{ratio}, {o.seconds:.2f} s")
+    elif outcomes and outcomes[0].status == "skipped":
+        say(f"{outcomes[0].source}: skipped, {outcomes[0].target} {outcomes[0].notes[0]}")
+
+
+class _Bar:
+    """The progress bar: over files, or over the tiles of one file if that takes long. Only where somebody looks."""
+
+    def __init__(self, verb: Verb, files: int, show: Show) -> None:
+        self.many = files > 1
+        self.verb = verb
+        self.bytes_in = self.bytes_out = 0
+        self.bar: Any = None
+        if show.progress and not show.quiet and files and sys.stderr.isatty():
+            from tqdm import tqdm
+
+            unit, delay = ("file", 0.0) if self.many else ("tile", BAR_DELAY)
+            self.bar = tqdm(total=files if self.many else None, desc=verb.name, unit=unit, delay=delay, leave=False)
+
+    @property
+    def tile(self) -> Progress | None:
+        """Called by the codec after each tile, if the bar is one of tiles."""
+        return None if self.bar is None or self.many else self._tile
+
+    def _tile(self, done: int, total: int) -> None:
+        self.bar.total = total
+        self.bar.update(done - self.bar.n)
+
+    def file(self, outcome: Outcome) -> None:
+        """One more file is through."""
+        self.bytes_in += outcome.bytes_in
+        self.bytes_out += outcome.bytes_out
+        if self.bar is not None and self.many:
+            self.bar.set_postfix_str(self.verb.ratio(self.bytes_in, self.bytes_out).lstrip(", "), refresh=False)
+            self.bar.update()
+
+    def clear(self) -> None:
+        """Make room for a line on the terminal."""
+        if self.bar is not None:
+            self.bar.clear()
+
+    def close(self) -> None:
+        """Take it away."""
+        if self.bar is not None:
+            self.bar.close()

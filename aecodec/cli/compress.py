@@ -1,0 +1,119 @@
+"""`aec compress`: images to .aec files."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..container import MAX_TILE, TILE_UNIT
+from ..errors import UsageError
+from . import batch, files, names, options
+from .names import Task
+
+if TYPE_CHECKING:
+    from ..codec import Progress
+
+EXAMPLES = """\b
+Examples:
+  aec compress photo.png                    photo.aec beside it
+  aec compress -q 50 photo.png small.aec    smaller, under another name
+  aec compress photos/ scan.tif -o out/     a whole tree, mirrored into out/
+  convert x.nef png:- | aec compress - > x.aec
+"""
+NO_PICTURES = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
+"""Formats that Pillow recognizes but doesn't decode by itself."""
+
+VERB = batch.Verb("compress", "compressed", shrinks=True)
+
+Inputs = Annotated[list[str], typer.Argument(metavar="IN... [OUT]", help="Images and folders, or - for standard input.")]
+
+
+def compress(
+    inputs: Inputs,
+    output: options.Output = None,
+    quality: Annotated[float, typer.Option("--quality", "-q", min=0, max=100, metavar="0..100", help="More is better.")] = 75,
+    model: options.Model = None,
+    metadata: options.Metadata = "all",
+    tile: Annotated[int, typer.Option(metavar="N", help=f"Side of the tiles of large images: 64, 128 ... {MAX_TILE}.")] = 1024,
+    no_check: Annotated[bool, typer.Option("--no-check", help="Don't decode what was coded to compare it.")] = False,
+    force: options.Force = False,
+    skip_existing: options.SkipExisting = False,
+    update: options.Update = False,
+    dry_run: options.DryRun = False,
+    jobs: options.Jobs = 1,
+    threads: options.Threads = None,
+    max_pixels: options.MaxPixels = options.MAX_PIXELS,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    no_progress: options.NoProgress = False,
+) -> None:
+    """Compress images into .aec files.
+
+    The result lies beside its input unless it is given a name: by -o, or as the second of two arguments if that ends in .aec
+    or is -. Folders are searched for images. Gray stays gray, alpha is kept without loss, ICC, EXIF and XMP are kept. Nothing is
+    overwritten without --force. If some of many inputs fail, the others are done and the exit code is 1.
+    """
+    if tile % TILE_UNIT or not TILE_UNIT <= tile <= MAX_TILE:
+        raise UsageError(f"--tile is {tile}, must be a multiple of {TILE_UNIT} up to {MAX_TILE}")
+    naming = names.Naming(is_image, names.is_aec, names.SUFFIX)
+    work = Compress(
+        options.CodecOptions(model, options.threads_of_each(threads, jobs), max_pixels),
+        quality,
+        tile,
+        not no_check,
+        options.metadata(metadata),
+    )
+    tasks = names.plan(inputs, output, naming, options.existing(force, skip_existing, update))
+    files.check_streams(tasks, json)
+    if not dry_run:
+        work.codec.check_model()
+    show = batch.Show(json, quiet, not no_progress)
+    raise typer.Exit(batch.run(tasks, work, VERB, show, jobs=jobs, dry_run=dry_run))
+
+
+def is_image(name: str) -> bool:
+    """Whether Pillow reads files of this suffix."""
+    from PIL import Image
+
+    kind = Image.registered_extensions().get(Path(name).suffix.lower())
+    return kind in Image.OPEN and kind not in NO_PICTURES and not names.is_aec(name)
+
+
+@dataclass(frozen=True)
+class Compress:
+    """The work on one file."""
+
+    codec: options.CodecOptions
+    quality: float
+    tile: int
+    check: bool
+    metadata: frozenset[str]
+
+    def __call__(self, task: Task, progress: Progress | None) -> batch.Outcome:
+        """Raises AecError and OSError."""
+        from ..imageio import open_picture
+
+        started = time.perf_counter()
+        with files.seekable(task.source) as source:
+            bytes_in = source.seek(0, os.SEEK_END)
+            picture = open_picture(source, self.codec.limits)
+        picture = replace(picture, metadata={k: v for k, v in picture.metadata.items() if k in self.metadata})
+        data = self.codec.codec().compress(picture, quality=self.quality, tile=self.tile, check=self.check, progress=progress)
+        with files.result(task) as file:
+            file.write(data)
+        return batch.Outcome(
+            task.source,
+            task.target,
+            bytes_in=bytes_in,
+            bytes_out=len(data),
+            width=picture.width,
+            height=picture.height,
+            bpp=8 * len(data) / (picture.width * picture.height),
+            seconds=time.perf_counter() - started,
+            notes=picture.notes,
+        )
