@@ -10,11 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aecodec import Codec, container
 from aecodec.entropy.coder import RESIDUAL_LIMIT, Decoder, Encoder, Models
 from aecodec.entropy.tables import TOTAL, Tables, fit, to_frequencies
 from aecodec.errors import FormatError, ModelError
 from aecodec.model.quality import Z_MAX
 from aecodec.model.scales import INDEXES
+
+from . import plain_decoder
 
 CHANNELS = 3
 Z_VALUES = np.arange(-Z_MAX, Z_MAX + 1)
@@ -91,75 +94,31 @@ def test_size_is_within_one_percent_of_the_information() -> None:
     assert len(encoder.finish()) * 8 == pytest.approx(bits, rel=0.01)
 
 
-# docs/format.md, read as a stranger would: pure integers, no library.
-
-
-class PlainDecoder:
-    """The range decoder of docs/format.md, section "Entropy layer"."""
-
-    def __init__(self, data: bytes) -> None:
-        padded = data + bytes(-len(data) % 4)
-        self.words = (int.from_bytes(padded[i : i + 4], "little") for i in range(0, len(padded), 4))
-        self.low, self.span = 0, (1 << 64) - 1
-        self.point = next(self.words, 0) << 32 | next(self.words, 0)
-
-    def symbol(self, bounds: list[int]) -> int:
-        """``bounds``: n + 1 rising integers from 0 to 2^24."""
-        unit = self.span >> 24
-        at = ((self.point - self.low) & 0xFFFFFFFFFFFFFFFF) // unit
-        found = next(i for i in range(len(bounds) - 1) if bounds[i] <= at < bounds[i + 1])
-        self.low = (self.low + unit * bounds[found]) & 0xFFFFFFFFFFFFFFFF
-        self.span = unit * (bounds[found + 1] - bounds[found])
-        if self.span < 1 << 32:
-            self.low = self.low << 32 & 0xFFFFFFFFFFFFFFFF
-            self.span <<= 32
-            self.point = self.point << 32 & 0xFFFFFFFFFFFFFFFF | next(self.words, 0)
-        return found
-
-    def bit(self) -> int:
-        return self.symbol([0, 1 << 23, 1 << 24])
-
-
-def bounds_of(frequencies: npt.NDArray[np.int64]) -> list[int]:
-    n = len(frequencies)
-    below = [sum(int(f) for f in frequencies[:i]) for i in range(n)]
-    return [i + below[i] * ((1 << 24) - n) // 65536 for i in range(n)] + [1 << 24]
-
-
-def plain_step(decoder: PlainDecoder, indexes: npt.NDArray[np.uint8]) -> list[int]:
-    values = [0] * len(indexes)
-    for index in range(1, INDEXES):
-        run = [i for i, found in enumerate(indexes) if found == index]
-        bounds = bounds_of(TABLES.residual[index - 1]) if run else []
-        half = (len(bounds) - 3) // 2
-        for i in run:
-            values[i] = decoder.symbol(bounds) - half
-        for i in run:
-            if values[i] == half + 1:
-                values[i] = plain_escape(decoder, half)
-    return values
-
-
-def plain_escape(decoder: PlainDecoder, half: int) -> int:
-    extra = 0
-    while decoder.bit():
-        extra += 1
-    code = 1
-    for _ in range(4 + extra):
-        code = 2 * code + decoder.bit()
-    magnitude = code - 16 + half + 1
-    return -magnitude if decoder.bit() else magnitude
+# docs/format.md is enough to read it.
 
 
 @settings(max_examples=50)
 @given(hypers, st.lists(steps, max_size=2))
-def test_a_decoder_written_from_the_specification_reads_it(z_hat: npt.NDArray[np.int32], coded: list[Step]) -> None:
-    decoder = PlainDecoder(encode(z_hat, coded))
-    for channel, frequencies in zip(z_hat, TABLES.hyper, strict=True):
-        bounds = bounds_of(frequencies)
-        assert [decoder.symbol(bounds) - Z_MAX for _ in range(channel.size)] == channel.ravel().tolist()
+def test_a_decoder_written_from_the_specification_reads_symbols(z_hat: npt.NDArray[np.int32], coded: list[Step]) -> None:
+    decoder = plain_decoder.RangeDecoder(encode(z_hat, coded))
+    assert np.array_equal(plain_decoder.read_hyper(decoder, TABLES.hyper.tolist(), *z_hat.shape[1:]), z_hat)
     for values, indexes in coded:
-        assert plain_step(decoder, indexes) == values.tolist()
+        tables = [row.tolist() for row in TABLES.residual]
+        assert plain_decoder.read_step(decoder, tables, indexes.tolist()) == values.tolist()
+
+
+@pytest.mark.parametrize(("quality", "size"), [(0, (1, 1)), (33.33, (70, 40)), (100, (64, 81))])
+def test_a_decoder_written_from_the_specification_reads_files(quality: float, size: tuple[int, int]) -> None:
+    codec = Codec()
+    image = np.random.default_rng(0).integers(0, 256, (*size, 3)).astype(np.uint8)
+    data = codec.compress(image, quality=quality, tile=64)
+    content, tensors = container.read(data), codec.weights.tensors
+    level = plain_decoder.level_of(tensors, content.header.quality)
+    for payload, latent in zip(content.tiles, codec.symbols(data), strict=True):
+        assert payload is not None
+        z_hat, residuals = plain_decoder.read_tile(payload, tensors, level, *latent.residuals.shape[1:])
+        assert np.array_equal(z_hat, latent.z_hat)
+        assert np.array_equal(residuals, latent.residuals)
 
 
 # Hostile bytes. Whatever is not a FormatError, Rust's PanicException included, fails the test by itself.
@@ -185,7 +144,7 @@ def survives(data: bytes, indexes: npt.NDArray[np.uint8]) -> bool:
     return True
 
 
-@settings(max_examples=400, deadline=1000)
+@settings(max_examples=400)
 @given(st.binary(max_size=600))
 def test_random_bytes_decode_or_give_a_format_error(data: bytes) -> None:
     for indexes in hostile_indexes():

@@ -68,7 +68,8 @@ class Encoder:
 
     def finish(self) -> bytes:
         """The bytes of the tile."""
-        return self.coder.get_compressed().astype("<u4").tobytes().rstrip(b"\0")
+        words: npt.NDArray[np.uint32] = self.coder.get_compressed()
+        return words.astype("<u4").tobytes().rstrip(b"\0")
 
 
 class Decoder:

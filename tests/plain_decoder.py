@@ -1,0 +1,176 @@
+"""A second decoder of the entropy layer, written from docs/format.md alone: Python integers, no library, slow on purpose.
+
+It is the proof that the specification is enough, and a witness against which the real one is tested.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+
+import numpy as np
+import numpy.typing as npt
+
+Integers = npt.NDArray[np.int64]
+Tensors = Mapping[str, npt.NDArray[np.generic]]
+
+WORD = 1 << 32
+MASK = (1 << 64) - 1
+
+
+class RangeDecoder:
+    """Section "Range coder"."""
+
+    def __init__(self, data: bytes) -> None:
+        padded = data + bytes(-len(data) % 4)
+        self.words = (int.from_bytes(padded[i : i + 4], "little") for i in range(0, len(padded), 4))
+        self.low, self.span = 0, MASK
+        self.point = next(self.words, 0) << 32 | next(self.words, 0)
+
+    def symbol(self, bounds: Sequence[int]) -> int:
+        """The next symbol 0..n-1; ``bounds`` are n + 1 rising integers from 0 to 2^24."""
+        unit = self.span >> 24
+        at = ((self.point - self.low) & MASK) // unit
+        if at >= 1 << 24:
+            raise ValueError("illegal")
+        found = bisect_right(bounds, at) - 1
+        self.low = (self.low + unit * bounds[found]) & MASK
+        self.span = unit * (bounds[found + 1] - bounds[found])
+        if self.span < WORD:
+            self.low = self.low << 32 & MASK
+            self.span <<= 32
+            self.point = self.point << 32 & MASK | next(self.words, 0)
+        return found
+
+    def bit(self) -> int:
+        """A bit, both values equally likely."""
+        return self.symbol((0, 1 << 23, 1 << 24))
+
+
+def bounds_of(frequencies: Sequence[int]) -> list[int]:
+    """Frequencies that sum to 2^16 as bounds of 24 bits."""
+    n = len(frequencies)
+    below = accumulate(frequencies[:-1], initial=0)
+    return [i + f * ((1 << 24) - n) // 65536 for i, f in enumerate(below)] + [1 << 24]
+
+
+def read_hyper(decoder: RangeDecoder, tables: Sequence[Sequence[int]], height: int, width: int) -> Integers:
+    """Section "ẑ": (nz, height, width)."""
+    values = []
+    for frequencies in tables:
+        bounds = bounds_of(frequencies)
+        values += [decoder.symbol(bounds) - 63 for _ in range(height * width)]
+    return np.array(values).reshape(len(tables), height, width)
+
+
+def read_step(decoder: RangeDecoder, tables: Sequence[Sequence[int]], indexes: Sequence[int]) -> list[int]:
+    """Section "Residuals": the symbols of one step from their scale indexes; ``tables[0]`` is that of index 1."""
+    values = [0] * len(indexes)
+    for index, frequencies in enumerate(tables, 1):
+        run = [i for i, found in enumerate(indexes) if found == index]
+        bounds, half = bounds_of(frequencies), len(frequencies) // 2 - 1
+        for i in run:
+            values[i] = decoder.symbol(bounds) - half
+        for i in run:
+            if values[i] > half:
+                values[i] = _read_escape(decoder, half)
+    return values
+
+
+def _read_escape(decoder: RangeDecoder, half: int) -> int:
+    bits = 4
+    while decoder.bit():
+        bits += 1
+    code = 1
+    for _ in range(bits):
+        code = 2 * code + decoder.bit()
+    magnitude = code - 16 + half + 1
+    return -magnitude if decoder.bit() else magnitude
+
+
+def read_tile(data: bytes, tensors: Tensors, level: int, height: int, width: int) -> tuple[Integers, Integers]:
+    """A tile of (height, width) latents → ẑ (nz, h, w) and r (M, height, width)."""
+    decoder = RangeDecoder(data)
+    z_hat = read_hyper(decoder, tensors["tables.hyper"].tolist(), -(-height // 4), -(-width // 4))
+    halves = tensors["tables.half"].astype(np.int64)
+    ends = np.cumsum(2 * halves + 2)
+    tables = [part.tolist() for part in np.split(tensors["tables.residual"].astype(np.int64), ends[:-1])]
+    features = scale_features(tensors, z_hat)[:, :height, :width]
+    m = tensors["scales.offset"].shape[1]
+    r = np.zeros((m, height, width), np.int64)
+    for step in range(4):
+        indexes = scale_indexes(tensors, step, features, r, level)
+        places = step_places(m, height, width, step)
+        for place, value in zip(places, read_step(decoder, tables, [int(indexes[place]) for place in places]), strict=True):
+            r[place] = value
+    return z_hat, r
+
+
+def step_places(m: int, height: int, width: int, step: int) -> list[tuple[int, int, int]]:
+    """Section "Four steps": (channel, row, column) of the symbols of a step, in order."""
+    places = []
+    for phase, (top, left) in enumerate([(0, 0), (1, 1), (0, 1), (1, 0)]):
+        group = (step - phase) % 4
+        for channel in range(group * m // 4, (group + 1) * m // 4):
+            places += [(channel, row, column) for row in range(top, height, 2) for column in range(left, width, 2)]
+    return places
+
+
+# Section "Scale indexes". int64 is wide enough for every sum, so no order of summation matters.
+
+
+def _layer(tensors: Tensors, name: str, columns: Integers) -> Integers:
+    weight, bias, shift = (tensors[f"scales.{name}.{part}"].astype(np.int64) for part in ("weight", "bias", "shift"))
+    return _shifted(np.einsum("ok,k...->o...", weight, columns), bias, shift)
+
+
+def _shifted(sums: Integers, bias: Integers, shift: Integers) -> Integers:
+    column = (-1, 1, 1)
+    return (sums + bias.reshape(column) + (1 << shift.reshape(column) - 1)) >> shift.reshape(column)
+
+
+def _neighbourhoods(a: Integers) -> Integers:
+    """(C, H, W) → (C, 9, H, W): the 3×3 samples around each, row by row, zero outside."""
+    _, height, width = a.shape
+    padded = np.pad(a, ((0, 0), (1, 1), (1, 1)))
+    return np.stack([padded[:, y : y + height, x : x + width] for y in range(3) for x in range(3)], 1)
+
+
+def scale_features(tensors: Tensors, z_hat: Integers) -> Integers:
+    """(C, 4·h, 4·w)."""
+    a = z_hat
+    for conv, expand in (("trunk0", "trunk1"), ("trunk2", "trunk3")):
+        _, height, width = a.shape
+        a = np.clip(_layer(tensors, conv, _neighbourhoods(a).reshape(-1, height, width)), 0, 127)
+        a = np.clip(_layer(tensors, expand, a), 0, 127)
+        up = np.zeros((len(a) // 4, 2 * height, 2 * width), np.int64)
+        for y in range(2):
+            for x in range(2):
+                up[:, y::2, x::2] = a[2 * y + x :: 4]
+        a = up
+    return a
+
+
+def scale_indexes(tensors: Tensors, step: int, features: Integers, r: Integers, level: int) -> Integers:
+    """(M, H, W); those of the step are used."""
+    a = features
+    if step:
+        h = np.clip(_layer(tensors, f"reduce{step}", np.minimum(np.abs(r), 15)), -127, 127)
+        taps = tensors[f"scales.spread{step}.weight"].astype(np.int64)
+        bias, shift = (tensors[f"scales.spread{step}.{part}"].astype(np.int64) for part in ("bias", "shift"))
+        h = np.clip(_shifted(np.einsum("ck,ckyx->cyx", taps, _neighbourhoods(h)), bias, shift), 0, 127)
+        a = np.concatenate([h, a])
+    node = min(level // 1024, 7)
+    part = level - 1024 * node
+    table = tensors["scales.offset"].astype(np.int64)
+    offset = (table[node] * (1024 - part) + table[node + 1] * part + 512) >> 10
+    indexes: Integers = np.clip((_layer(tensors, f"out{step}", a) + offset[:, None, None] + 8) // 16, 0, 63)
+    return indexes
+
+
+def level_of(tensors: Tensors, quality: int) -> int:
+    """Section "Quality"."""
+    levels: list[int] = tensors["quality.levels"].tolist()
+    whole, part = divmod(quality, 100)
+    return (levels[whole] * (100 - part) + levels[min(whole + 1, 100)] * part + 50) // 100

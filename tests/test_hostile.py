@@ -1,0 +1,103 @@
+"""Whatever bytes a file holds, decompressing it ends soon, in an image or in one of our errors."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from random import Random
+from time import perf_counter
+
+import numpy as np
+import pytest
+
+from aecodec import Codec, FormatError, LimitError, ModelError, container
+from aecodec.container import Container
+
+from .mutations import decompress, mutate, sample_files, small_codec
+
+MUTATIONS = 3000
+SECONDS = 10
+"""No single file may take longer; it is a hundred times what the largest of them needs, because test machines are busy."""
+
+
+@pytest.fixture(scope="module")
+def codec() -> Codec:
+    return small_codec()
+
+
+@pytest.fixture(scope="module")
+def files(codec: Codec) -> list[bytes]:
+    return sample_files(codec)
+
+
+def test_the_files_are_good_before_they_are_mutated(codec: Codec, files: list[bytes]) -> None:
+    assert {decompress(codec, data, allow_partial=False) for data in files} == {"image"}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("part", range(4))
+def test_mutated_files_give_an_image_or_one_of_our_errors(codec: Codec, files: list[bytes], part: int) -> None:
+    outcomes = {"image": 0}
+    for seed in range(part * MUTATIONS // 4, (part + 1) * MUTATIONS // 4):
+        rng = Random(seed)
+        data = mutate(rng, files)
+        start = perf_counter()
+        outcome = decompress(codec, data, allow_partial=rng.random() < 0.3)
+        assert perf_counter() - start < SECONDS, f"seed {seed}"
+        outcomes[outcome] = outcomes.get(outcome, 0) + 1
+    # the mutator reaches the layout as well as what lies behind the checksums
+    assert outcomes["FormatError"] > MUTATIONS // 10
+    assert outcomes["image"] > MUTATIONS // 40
+
+
+def every_cut_and_flip(data: bytes) -> list[bytes]:
+    cuts = [data[:length] for length in range(len(data))]
+    flips = [data[:at] + bytes([data[at] ^ 1 << at % 8]) + data[at + 1 :] for at in range(len(data))]
+    return cuts + flips
+
+
+def test_a_real_file_cut_or_changed_anywhere_is_refused(codec: Codec, files: list[bytes]) -> None:
+    for data in every_cut_and_flip(files[0]):
+        with pytest.raises(FormatError):
+            codec.decompress(data)
+
+
+def test_a_real_file_cut_or_changed_anywhere_is_shown_in_part_or_refused(codec: Codec, files: list[bytes]) -> None:
+    for data in every_cut_and_flip(files[0]):
+        assert decompress(codec, data, allow_partial=True) in ("image", "FormatError", "LimitError")
+
+
+def test_a_damaged_tile_is_shown_gray_and_said(codec: Codec) -> None:
+    rng = np.random.default_rng(0)
+    whole = codec.compress(rng.integers(0, 256, (64, 192, 3)).astype(np.uint8), tile=64)
+    middle = [c for c in container.chunks(whole) if c.type == container.TILE][1]
+    damaged = whole[: middle.start] + bytes([whole[middle.start] ^ 1]) + whole[middle.start + 1 :]
+    with pytest.raises(FormatError, match="checksum"):
+        codec.decompress(damaged)
+    picture = codec.decompress(damaged, allow_partial=True)
+    assert picture.notes == ("1 tiles are damaged, shown gray",)
+    left, center, right = np.split(picture.color, 3, axis=1)
+    assert np.ptp(center) == 0
+    assert min(np.ptp(left), np.ptp(right)) > 0
+
+
+def changed(data: bytes, **fields: object) -> bytes:
+    """The same file with other fields in its header and checksums that hold."""
+    content = container.read(data)
+    header = replace(content.header, **fields)  # type: ignore[arg-type]
+    return container.write(Container(header, content.tiles, content.alpha, content.metadata))
+
+
+def test_another_model_is_an_error_that_says_what_to_do(codec: Codec, files: list[bytes]) -> None:
+    with pytest.raises(ModelError, match=r"written with model 6e6f206d6f64656c, .* --model"):
+        codec.decompress(changed(files[0], model=b"no model"))
+
+
+def test_an_unknown_coder_is_refused(codec: Codec, files: list[bytes]) -> None:
+    with pytest.raises(FormatError, match="coder is 255, this aecodec knows 1"):
+        codec.decompress(changed(files[0], coder=255))
+
+
+def test_an_image_beyond_the_limit_is_refused_before_it_is_decoded(codec: Codec) -> None:
+    header = container.Header(1024, 1024, "RGB", 1024, 7500, 0, 1, codec.weights.fingerprint)
+    with pytest.raises(LimitError, match="1024x1024 is 1048576 pixels, limit 65536"):
+        codec.decompress(container.write(Container(header, [b""])))

@@ -1,0 +1,95 @@
+"""Throw hostile files at the decoder, until one is neither an image nor one of our errors.
+
+    python tools/fuzz_decoder.py --mutations 100000          the mutator of tests/mutations.py: by seed, needs nothing else
+    python tools/fuzz_decoder.py -max_total_time=1800 DIR    guided by coverage, findings kept in DIR: needs atheris
+
+Options of the second form are libFuzzer's; -timeout=2 and -rss_limit_mb=1024 are given unless you give others.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import sys
+from collections import Counter
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from time import perf_counter
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent.parent))  # aecodec is imported late: atheris must be there first
+
+
+def main() -> None:
+    """Choose by the first argument."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--mutations", type=int, metavar="N", help="how many files to try, without atheris")
+    parser.add_argument("--seed", type=int, default=0, help="the first of them")
+    options, others = parser.parse_known_args()
+    if options.mutations is None:
+        fuzz(others)
+    elif others:
+        parser.error(f"unknown: {' '.join(others)}")
+    else:
+        run_mutations(range(options.seed, options.seed + options.mutations))
+
+
+def run_mutations(seeds: range) -> None:
+    """Try every seed; stops with a traceback at a finding and leaves its file in the working directory."""
+    from tests.mutations import decompress, mutate, sample_files, small_codec
+
+    codec = small_codec()
+    files = sample_files(codec)
+    outcomes: Counter[str] = Counter()
+    slowest = (0.0, seeds.start)
+    for seed in seeds:
+        rng = Random(seed)
+        data = mutate(rng, files)
+        start = perf_counter()
+        try:
+            outcomes[decompress(codec, data, allow_partial=rng.random() < 0.3)] += 1
+        except BaseException:
+            Path(f"finding-{seed}.aec").write_bytes(data)
+            raise
+        slowest = max(slowest, (perf_counter() - start, seed))
+        if (seed - seeds.start + 1) % 1000 == 0 or seed == seeds[-1]:
+            memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            counts = ", ".join(f"{count} {name}" for name, count in outcomes.most_common())
+            print(
+                f"{outcomes.total()} files: {counts}; slowest {slowest[0]:.3f} s (seed {slowest[1]}), peak {memory:.0f} MiB",
+                flush=True,
+            )
+
+
+def fuzz(arguments: list[str]) -> None:
+    """Hand over to libFuzzer; never returns."""
+    import atheris
+
+    with atheris.instrument_imports(include=["aecodec"]):
+        from tests.mutations import decompress, mutate, repair, sample_files, small_codec
+
+    codec = small_codec()
+    sample = sample_files(codec)
+
+    def try_one(data: bytes) -> None:
+        decompress(codec, data, allow_partial=bool(len(data) % 2))
+
+    def mutate_one(data: bytes, max_size: int, seed: int) -> bytes:
+        """Coverage guides; half of the mutants are ours, and most get checksums that hold."""
+        rng = Random(seed)
+        mutant = mutate(rng, sample) if rng.random() < 0.1 else bytes(atheris.Mutate(data, max_size))
+        return (repair(mutant) if rng.random() < 0.8 else mutant)[:max_size]
+
+    with TemporaryDirectory() as seeds:
+        for number, data in enumerate(sample):
+            Path(seeds, f"{number}.aec").write_bytes(data)
+        given = ["-timeout=2", "-rss_limit_mb=1024", "-max_len=8192", *arguments, seeds]
+        atheris.Setup([sys.argv[0], *given], try_one, custom_mutator=mutate_one)
+        atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    np.seterr(all="raise")  # a decoder that computes nonsense is a finding too
+    main()
