@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-import aecodec
 from aecodec import Codec, FormatError, LimitError, Limits, ModelError, UsageError, container
 from aecodec.codec import to_8bit
 from aecodec.imageio import Picture, to_image
@@ -150,7 +149,7 @@ def test_a_damaged_tile_loses_itself_only(codec: Codec, photo: np.ndarray) -> No
     third = [chunk for chunk in container.chunks(data) if chunk.type == container.TILE][2]
     broken = bytearray(data)
     broken[third.start + 5] ^= 1
-    with pytest.raises(FormatError, match="tile at byte .* checksum"):
+    with pytest.raises(FormatError, match=r"tile at byte .* checksum"):
         codec.decompress(bytes(broken))
     partial = codec.decompress(bytes(broken), allow_partial=True)
     assert partial.notes == ("1 tiles are damaged, shown gray",)

@@ -17,6 +17,7 @@ from aecodec.model.quality import node_weights as node_weights_of_level
 from aecodec.training.data import DataError, PatchSampler, load_folder
 from aecodec.training.export import export, load_model
 from aecodec.training.loop import DivergedError, TrainConfig, learning_rate, train, validate
+from aecodec.training.start import pca_start
 
 TINY = ModelConfig(n1=8, n2=16, m=16, nz=8, nc=8, blocks1=1, blocks2=1)
 SHORT = TrainConfig(steps=6, batch=2, patch=64, late_batch=1, late_patch=64, decay=2, warmup=2, validation_images=1)
@@ -72,6 +73,16 @@ def test_a_trained_model_becomes_a_weights_file_that_codes(photos: Path, tmp_pat
     x = torch.rand(1, 3, 64, 64)
     expected, got = (m.eval()(x, torch.tensor([0.01])).x_hat for m in (model, again))
     torch.testing.assert_close(got, expected, atol=0.02, rtol=0)
+
+
+def test_a_new_model_is_a_transform_codec_before_the_first_step(photos: Path) -> None:
+    images = list(load_folder(photos, 64, progress=False).values())
+    model = AutoEncoder(ModelConfig(blocks1=1, blocks2=1)).eval()
+    cold = validate(model, images)
+    pca_start(model, PatchSampler(images, 0).batch(0, 5000, 16))
+    warm = validate(model, images)
+    assert warm["val_psnr"] > 25 > 15 > cold["val_psnr"]
+    assert warm["val_loss"] < cold["val_loss"] / 5
 
 
 def test_the_loss_becoming_nan_stops_with_the_step(photos: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import typer
 from .messages import say
 
 if TYPE_CHECKING:
-    from ..model.autoencoder import AutoEncoder
+    from ..model.autoencoder import AutoEncoder, ModelConfig
 
 EXAMPLES = """\b
 Examples:
@@ -56,9 +56,9 @@ def compress(
     say(f"{out}: {run.step} steps; aec export {out} WEIGHTS.safetensors --data {data}")
 
 
-def _start(init: str | None) -> AutoEncoder:
+def _start(init: str | None) -> AutoEncoder | ModelConfig:
+    from ..model.autoencoder import ModelConfig
     from ..model.weights import DEFAULT
     from ..training.export import load_model
-    from ..training.loop import new_model
 
-    return load_model(DEFAULT if init == "default" else Path(init)) if init else new_model()
+    return load_model(DEFAULT if init == "default" else Path(init)) if init else ModelConfig()

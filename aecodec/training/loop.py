@@ -22,13 +22,15 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ..errors import AecError
+from ..errors import AecError, UsageError
 from ..model.autoencoder import AutoEncoder, ModelConfig
 from ..model.quality import LMBDA_MAX, LMBDA_MIN
 from . import checkpoint
 from .data import PatchSampler, Pixels, load_folder
+from .start import pca_start
 
 LOG_EVERY = 100
+PCA_PATCHES = 50_000
 LMBDA_PIVOT = 0.016
 """Losses are weighted by (λ / LMBDA_PIVOT)^-0.5: low and high rates then pull equally."""
 
@@ -169,19 +171,29 @@ def validate(model: AutoEncoder, images: list[Pixels], side: int = 512) -> dict[
     return {"val_loss": loss_, "val_bpp": bpp_, "val_psnr": psnr}
 
 
-def train(data: Path, folder: Path, config: TrainConfig, model: AutoEncoder, progress: bool = True) -> Run:
-    """Train until ``config.steps``, resuming if the folder has a checkpoint. Ctrl-C saves and returns."""
+def train(data: Path, folder: Path, config: TrainConfig, start: AutoEncoder | ModelConfig, progress: bool = True) -> Run:
+    """Train until ``config.steps``, resuming if the folder has a checkpoint. Ctrl-C saves and returns.
+
+    ``start`` is a model to go on from, or the sizes of a new one, which then starts from principal components.
+    """
+    if config.patch % 64 or config.late_patch % 64:
+        raise UsageError(f"patches are {config.patch} and {config.late_patch} pixels, must be multiples of 64")
     folder.mkdir(parents=True, exist_ok=True)
-    run = Run(folder, config, model)
-    if run.checkpoint_path.exists():
+    torch.manual_seed(config.seed)
+    run = Run(folder, config, start if isinstance(start, AutoEncoder) else AutoEncoder(start))
+    resumed = run.checkpoint_path.exists()
+    if resumed:
         run.resume()
-    description = {"train": asdict(config), "model": asdict(model.config), "data": str(data)}
+    description = {"train": asdict(config), "model": run.model.config.to_dict(), "data": str(data)}
     (folder / "config.json").write_text(json.dumps(description, indent=2) + "\n")
-    images = list(load_folder(data, config.late_patch, progress).values())
+    images = list(load_folder(data, max(config.patch, config.late_patch), progress).values())
     held_out = max(1, min(config.validation_images, len(images) // 10))
     validation = images[:: len(images) // held_out][:held_out]
     chosen = {id(image) for image in validation}
     sampler = PatchSampler([image for image in images if id(image) not in chosen] or images, config.seed)
+    if not resumed and isinstance(start, ModelConfig):
+        pca_start(run.model, sampler.batch(0, PCA_PATCHES, 16))
+        run.average.load_state_dict(run.model.state_dict())
     try:
         _loop(run, sampler, validation, progress)
     except KeyboardInterrupt:
@@ -229,8 +241,3 @@ def _log(run: Run, row: dict[str, float]) -> None:
             writer.writeheader()
         shown = {name: f"{value:.5g}" for name, value in row.items()}
         writer.writerow({"step": run.step, "hours": f"{run.seconds / 3600:.3f}", **shown})
-
-
-def new_model(config: ModelConfig = ModelConfig()) -> AutoEncoder:
-    """A model to start from."""
-    return AutoEncoder(config)
