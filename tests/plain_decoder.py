@@ -47,6 +47,10 @@ class RangeDecoder:
         """A bit, both values equally likely."""
         return self.symbol((0, 1 << 23, 1 << 24))
 
+    def finished(self) -> bool:
+        """Whether the payload may end after the last symbol that was read."""
+        return next(self.words, None) is None and (self.point - self.low) & MASK < (1 << 33) - 1
+
 
 def bounds_of(frequencies: Sequence[int]) -> list[int]:
     """Frequencies that sum to 2^16 as bounds of 24 bits."""
@@ -104,6 +108,8 @@ def read_tile(data: bytes, tensors: Tensors, level: int, height: int, width: int
         places = step_places(m, height, width, step)
         for place, value in zip(places, read_step(decoder, tables, [int(indexes[place]) for place in places]), strict=True):
             r[place] = value
+    if not decoder.finished():
+        raise ValueError("illegal: data left over")
     return z_hat, r
 
 

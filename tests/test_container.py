@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from dataclasses import replace
@@ -136,6 +137,16 @@ def test_nothing_that_could_not_be_read_is_written(container: Container, message
 def test_a_file_of_one_pixel_spends_39_bytes_on_the_container() -> None:
     for payload in (b"", b"x" * 127):
         assert len(write(Container(HEADER_1X1, [payload]))) == 39 + len(payload)
+
+
+def test_the_worked_file_of_the_specification_is_what_is_written() -> None:
+    specification = (Path(__file__).parent.parent / "docs" / "format.md").read_text()
+    listing = specification.split("## A file of one pixel")[1].split("```")[1]
+    data = bytes.fromhex("".join(re.findall(r"^ *((?:[0-9a-f]{2} )*[0-9a-f]{2})(?:  |$)", listing, re.MULTILINE)))
+    content = read(data)
+    assert write(content) == data
+    assert content.header == replace(HEADER_1X1, tile=1024, model=content.header.model)
+    assert len(content.tiles[0] or b"") == len(data) - 39
 
 
 # Numbers.

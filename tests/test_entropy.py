@@ -105,6 +105,7 @@ def test_a_decoder_written_from_the_specification_reads_symbols(z_hat: npt.NDArr
     for values, indexes in coded:
         tables = [row.tolist() for row in TABLES.residual]
         assert plain_decoder.read_step(decoder, tables, indexes.tolist()) == values.tolist()
+    assert decoder.finished()
 
 
 @pytest.mark.parametrize(("quality", "size"), [(0, (1, 1)), (33.33, (70, 40)), (100, (64, 81))])
