@@ -3,6 +3,7 @@
 import os
 import stat
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,25 +18,29 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def write(task: Task, data: bytes = b"new") -> None:
+def write(task: Task, then: Callable[[], object] = lambda: None) -> None:
+    """Write "new", and do something before the file is closed."""
     with result(task) as file:
-        file.write(data)
+        file.write(b"new")
+        then()
 
 
 def test_a_result_is_renamed_into_place_when_it_is_complete() -> None:
-    with result(Task("in", "out.aec")) as file:
-        file.write(b"new")
-        assert os.listdir() == [".out.aec.partial"]
+    seen = []
+    write(Task("in", "out.aec"), lambda: seen.extend(os.listdir()))
+    assert seen == [".out.aec.partial"]
     assert os.listdir() == ["out.aec"]
     assert Path("out.aec").read_bytes() == b"new"
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, MemoryError])
 def test_a_failure_leaves_the_old_result_and_nothing_else(error) -> None:
-    Path("out.aec").write_bytes(b"old")
-    with pytest.raises(error), result(Task("in", "out.aec", overwrite=True)) as file:
-        file.write(b"new")
+    def fail() -> None:
         raise error
+
+    Path("out.aec").write_bytes(b"old")
+    with pytest.raises(error):
+        write(Task("in", "out.aec", overwrite=True), fail)
     assert os.listdir() == ["out.aec"]
     assert Path("out.aec").read_bytes() == b"old"
 
@@ -47,9 +52,8 @@ def test_what_a_killed_run_left_is_replaced() -> None:
 
 
 def test_a_result_that_appears_meanwhile_is_not_replaced() -> None:
-    with pytest.raises(OutputError, match="meanwhile"), result(Task("in", "out.aec")) as file:
-        file.write(b"new")
-        Path("out.aec").write_bytes(b"theirs")
+    with pytest.raises(OutputError, match="meanwhile"):
+        write(Task("in", "out.aec"), lambda: Path("out.aec").write_bytes(b"theirs"))
     assert Path("out.aec").read_bytes() == b"theirs"
     assert os.listdir() == ["out.aec"]
 
@@ -70,7 +74,7 @@ def test_folders_are_made_where_results_are_mirrored() -> None:
 
 def test_a_file_in_the_way_of_a_folder_is_named() -> None:
     Path("new").write_bytes(b"")
-    with pytest.raises(OutputError, match="new/out.aec"):
+    with pytest.raises(OutputError, match=r"new/out\.aec"):
         write(Task("in", "new/out.aec", make_folders=True))
 
 

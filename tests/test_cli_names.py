@@ -12,6 +12,7 @@ from aecodec.cli.names import Naming, Task, is_aec, plan
 
 COMPRESS = Naming(is_image, is_aec, ".aec")
 DECOMPRESS = Naming(is_aec, _is_result, ".png")
+VERIFY = Naming(is_aec)
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +51,8 @@ def pairs(tasks: list[Task]) -> list[tuple[str, str | None]]:
         (COMPRESS, ["a.png"], "z", [("a.png", "z")]),
         (COMPRESS, ["a.png", "-"], None, [("a.png", "-")]),
         (COMPRESS, ["-"], None, [("-", "-")]),
+        (COMPRESS, ["-", "-"], None, [("-", "-")]),
+        (COMPRESS, ["a.png", "a.png"], None, [("a.png", "a.aec")]),
         (COMPRESS, ["-", "z.aec"], None, [("-", "z.aec")]),
         (COMPRESS, ["a.png"], "empty", [("a.png", "empty/a.aec")]),
         (COMPRESS, ["a.png"], "new/", [("a.png", "new/a.aec")]),
@@ -63,6 +66,8 @@ def pairs(tasks: list[Task]) -> list[tuple[str, str | None]]:
         (DECOMPRESS, ["x.aec", "z.jpg"], None, [("x.aec", "z.jpg")]),
         (DECOMPRESS, ["x.aec", "-"], None, [("x.aec", "-")]),
         (DECOMPRESS, ["."], "new", [("./x.aec", "new/x.png")]),
+        (VERIFY, ["x.aec", "-"], None, [("x.aec", None), ("-", None)]),
+        (VERIFY, ["x.aec", "a.png"], None, [("x.aec", None), ("a.png", None)]),
     ],
 )  # fmt: skip
 def test_targets(naming, arguments, output, expected) -> None:

@@ -82,6 +82,6 @@ def _flush(code: int) -> int:
     except OSError as error:
         if not isinstance(error, BrokenPipeError):
             say(f"standard output: {error.strerror}")
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the interpreter flushes once more when it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more when it ends
         return code or 1
     return code

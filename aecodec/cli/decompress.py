@@ -56,10 +56,11 @@ def decompress(
     suffix of an image or is -; the suffix decides the format. Folders are searched for .aec files. Nothing is overwritten without
     --force. If some of many inputs fail, the others are done and the exit code is 1.
     """
-    naming = names.Naming(names.is_aec, _is_result, f".{format or 'png'}")
+    suffix = parse_format(format) if format else ".png"
+    naming = names.Naming(names.is_aec, _is_result, suffix)
     work = Decompress(
         options.CodecOptions(model, options.threads_of_each(threads, jobs), max_pixels),
-        format,
+        suffix if format else None,
         parse_region(region) if region else None,
         allow_partial,
         options.metadata(metadata),
@@ -78,6 +79,16 @@ def _is_result(name: str) -> bool:
     return Path(name).suffix != "" and not names.is_aec(name) and not os.path.isdir(name)
 
 
+def parse_format(text: str) -> str:
+    """The suffix that --format stands for; raises UsageError if nothing can be written under it."""
+    from ..imageio import SUFFIXES
+
+    suffix = f".{text.lower().removeprefix('.')}"
+    if suffix not in SUFFIXES:
+        raise UsageError(f"--format is {text!r}, possible are {' '.join(s[1:] for s in SUFFIXES)}")
+    return suffix
+
+
 def parse_region(text: str) -> Region:
     """Four numbers from ``X,Y,W,H``; whether they are inside the image is the codec's to say."""
     try:
@@ -92,20 +103,21 @@ class Decompress:
     """The work on one file."""
 
     codec: options.CodecOptions
-    format: str | None
+    suffix: str | None
+    """What --format stands for."""
     region: Region | None
     allow_partial: bool
     metadata: frozenset[str]
 
     def format_of(self, task: Task) -> str:
-        """What to write: --format, the suffix of the target, or PNG. Raises UsageError if the two differ or one is unknown."""
+        """What to write: --format, the suffix of the target, or PNG. Raises UsageError if the first two differ."""
         from ..imageio import format_of_suffix
 
-        chosen = format_of_suffix(Path(f"x.{self.format}")) if self.format else None
-        suffix = Path(task.target or STDIO).suffix
-        named = format_of_suffix(Path(task.target or STDIO)) if suffix else None
+        target = Path(task.target or STDIO)
+        chosen = format_of_suffix(Path(f"x{self.suffix}")) if self.suffix else None
+        named = format_of_suffix(target) if target.suffix else None
         if chosen and named and chosen != named:
-            raise UsageError(f"--format is {self.format}, but {task.target} has the suffix of another format")
+            raise UsageError(f"--format asks for {chosen}, the name {target} for {named}")
         return chosen or named or "PNG"
 
     def __call__(self, task: Task, progress: Progress | None) -> batch.Outcome:

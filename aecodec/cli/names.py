@@ -58,10 +58,11 @@ def is_aec(name: str) -> bool:
 def plan(arguments: Sequence[str], output: str | None, naming: Naming, existing: Existing = "refuse") -> list[Task]:
     """The tasks of a command line, in order. Raises UsageError if the arguments contradict each other."""
     inputs = list(arguments)
-    if output is None and len(inputs) == 2 and (inputs[1] == STDIO or naming.is_result(inputs[1])):
+    if naming.suffix and output is None and len(inputs) == 2 and (inputs[1] == STDIO or naming.is_result(inputs[1])):
         output = inputs.pop()
     if inputs.count(STDIO) > 1:
         raise UsageError("standard input (-) can be read only once")
+    inputs = list(dict.fromkeys(inputs))
     many = len(inputs) > 1 or os.path.isdir(inputs[0])
     folder = _is_folder(output, many, naming)
     if STDIO in inputs and (folder or existing == "update"):
@@ -69,11 +70,10 @@ def plan(arguments: Sequence[str], output: str | None, naming: Naming, existing:
     if output == STDIO and existing in ("skip", "update"):
         raise UsageError("standard output can't be skipped or updated")
     tasks = []
-    for found in _find(inputs, naming):
-        task, below = found
-        if not task.refused and naming.suffix:
-            task = replace(task, target=_target(task.source, below, output, folder, naming.suffix), make_folders=folder)
-        tasks.append(task)
+    for task, below in _find(inputs, naming):
+        writes = naming.suffix and not task.refused
+        target = _target(task.source, below, output, folder, naming.suffix) if writes else None
+        tasks.append(replace(task, target=target, make_folders=folder, overwrite=existing in ("replace", "update")))
     return list(_vetted(tasks, existing))
 
 
@@ -115,15 +115,14 @@ def _vetted(tasks: Sequence[Task], existing: Existing) -> Iterator[Task]:
     """The tasks, those marked that can't or needn't be done."""
     claimed: dict[str, str] = {}
     for task in tasks:
-        refused = task.refused or _input_problem(task.source)
-        skipped = ""
-        if not refused and task.target not in (None, STDIO):
+        refused, skipped = task.refused or _input_problem(task.source), ""
+        if not refused and task.target and task.target != STDIO:
             first = claimed.setdefault(os.path.realpath(task.target), task.source)
-            if first != task.source:
-                refused = f"{task.target} is already the result of {first}"
+            if first == task.source:
+                refused, skipped = _output_problem(task, task.target, existing)
             else:
-                refused, skipped = _output_problem(task, existing)
-        yield replace(task, refused=refused, skipped=skipped, overwrite=existing in ("replace", "update"))
+                refused = f"{task.target} is already the result of {first}"
+        yield replace(task, refused=refused, skipped=skipped)
 
 
 def _input_problem(source: str) -> str:
@@ -136,14 +135,13 @@ def _input_problem(source: str) -> str:
     return ""
 
 
-def _output_problem(task: Task, existing: Existing) -> tuple[str, str]:
+def _output_problem(task: Task, target: str, existing: Existing) -> tuple[str, str]:
     """(why the target can't be written, why it needn't be), each "" if there is no reason."""
-    target = Path(task.target or "")
     try:
-        old = target.stat()
+        old = os.stat(target)
     except FileNotFoundError:
-        missing = not task.make_folders and not target.parent.is_dir()
-        return f"{target.parent}: no such folder" if missing else "", ""
+        folder = os.path.dirname(target) or "."
+        return f"{folder}: no such folder" if not (task.make_folders or os.path.isdir(folder)) else "", ""
     except OSError as error:
         return f"{target}: {error.strerror}", ""
     if stat.S_ISDIR(old.st_mode):
