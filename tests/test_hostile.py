@@ -11,6 +11,7 @@ import pytest
 
 from aecodec import Codec, FormatError, LimitError, ModelError, container
 from aecodec.container import Container
+from aecodec.entropy.coder import RESIDUAL_LIMIT
 
 from .mutations import decompress, mutate, sample_files, small_codec
 
@@ -78,6 +79,18 @@ def test_a_damaged_tile_is_shown_gray_and_said(codec: Codec) -> None:
     left, center, right = np.split(picture.color, 3, axis=1)
     assert np.ptp(center) == 0
     assert min(np.ptp(left), np.ptp(right)) > 0
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("quality", [0, 10_000])
+def test_the_largest_symbols_decode_to_an_image(codec: Codec, quality: int) -> None:
+    """Escapes to the limit everywhere: the float networks overflow nowhere and no sample is undefined."""
+    signs = np.random.default_rng(0).choice([-1, 1], (codec.latent_coder.scales.channels, 3, 3))
+    tile = codec.latent_coder.encode((signs * 1e9).astype(np.float32), codec.weights.level(quality), check=True)
+    header = container.Header(33, 33, "RGB", 64, quality, 0, 1, codec.weights.fingerprint)
+    data = container.write(Container(header, [tile]))
+    assert max(np.abs(latent.residuals).max() for latent in codec.symbols(data)) == RESIDUAL_LIMIT
+    assert decompress(codec, data, allow_partial=False) == "image"
 
 
 def changed(data: bytes, **fields: object) -> bytes:

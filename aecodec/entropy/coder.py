@@ -107,20 +107,18 @@ class Decoder:
 
     def _escape(self, half: int) -> int:
         prefix = 0
-        while self._bit():
+        while self._decode(self.models.bit, 1)[0]:
             prefix += 1
             if prefix > GOLOMB_MAX_PREFIX:
                 raise FormatError("tile: an escaped symbol is too large")
+        *rest, negative = self._decode(self.models.bit, prefix + GOLOMB_ORDER + 1).tolist()
         code = 1
-        for _ in range(prefix + GOLOMB_ORDER):
-            code = code << 1 | self._bit()
+        for bit in rest:
+            code = code << 1 | bit
         magnitude = code - (1 << GOLOMB_ORDER) + half + 1
         if magnitude > RESIDUAL_LIMIT:
             raise FormatError(f"tile: an escaped symbol is {magnitude}, limit {RESIDUAL_LIMIT}")
-        return -magnitude if self._bit() else magnitude
-
-    def _bit(self) -> int:
-        return int(self._decode(self.models.bit, 1)[0])
+        return -magnitude if negative else magnitude
 
     def _decode(self, model: constriction.stream.model.Model, count: int) -> Symbols:
         try:
