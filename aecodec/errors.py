@@ -29,3 +29,9 @@ class UsageError(AecError):
     """An option has a value that it can't have."""
 
     exit_code = 2
+
+
+class TargetError(AecError):
+    """No quality meets the target; the message has the range that can be reached."""
+
+    exit_code = 5

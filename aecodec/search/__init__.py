@@ -1,0 +1,1 @@
+"""What an encoder may think about: the quality that hits a target. Decoders know nothing of it."""

@@ -1,0 +1,137 @@
+"""The quality that hits a size, a bit rate or a fidelity, in few probes.
+
+Size and PSNR rise with the quality, close to exponentially and linearly. So a secant on (quality, log size) or (quality, dB) that
+keeps a bracket lands within a percent after two to four whole compressions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from ..codec import DEFAULT_QUALITY, DEFAULT_TILE, Codec
+from ..errors import TargetError
+from ..imageio import Picture
+
+MAX_PROBES = 12
+STEP = 0.01
+"""Qualities are told apart by hundredths."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a file should come to: ``value`` bytes (never exceeded), bits per pixel, or dB of PSNR over all samples."""
+
+    kind: Literal["size", "bpp", "psnr"]
+    value: float
+
+    def window(self) -> tuple[float, float]:
+        """The results that are good enough."""
+        match self.kind:
+            case "size":
+                return 0.99 * self.value, self.value
+            case "bpp":
+                return 0.98 * self.value, 1.02 * self.value
+            case "psnr":
+                return self.value - 0.05, self.value + 0.05
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One compression: its quality, the file, and what the target asks about."""
+
+    quality: float
+    data: bytes
+    result: float
+
+
+def compress_to(
+    codec: Codec,
+    picture: Picture,
+    target: Target,
+    *,
+    tile: int = DEFAULT_TILE,
+    check: bool = True,
+    on_probe: Callable[[Probe], None] | None = None,
+) -> bytes:
+    """The file nearest to a target; a size is never exceeded.
+
+    Raises:
+        TargetError: no quality gets there; the message has the range that can be reached.
+    """
+
+    def probe(quality: float) -> Probe:
+        data = codec.compress(picture, quality=quality, tile=tile, check=check)
+        result = _measure(codec, picture, data, target)
+        done = Probe(quality, data, result)
+        if on_probe:
+            on_probe(done)
+        return done
+
+    return _search(probe, target).data
+
+
+def _measure(codec: Codec, picture: Picture, data: bytes, target: Target) -> float:
+    match target.kind:
+        case "size":
+            return len(data)
+        case "bpp":
+            return 8 * len(data) / (picture.width * picture.height)
+        case "psnr":
+            return psnr(picture.color, codec.decompress(data).color)
+
+
+def psnr(a: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], b: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> float:
+    """PSNR in dB over all samples of two images of the same shape, uint8."""
+    error = np.mean(np.square(np.subtract(a, b, dtype=np.float32)), dtype=np.float64)
+    return float(10 * np.log10(255**2 / error)) if error else math.inf
+
+
+def _search(probe: Callable[[float], Probe], target: Target) -> Probe:
+    """Keep a bracket of two probes around the window, and try where the line through them crosses its middle."""
+    low, high = target.window()
+    scale: Callable[[float], float] = (lambda v: v) if target.kind == "psnr" else math.log
+    aim = (scale(low) + scale(high)) / 2
+    slope = 0.15 if target.kind == "psnr" else 0.025  # of a typical photograph, for the first step
+    below: Probe | None = None
+    above: Probe | None = None
+    last = probe(DEFAULT_QUALITY)
+    for _ in range(MAX_PROBES - 1):
+        if low <= last.result <= high:
+            return last
+        if last.result < low:
+            below = last
+        else:
+            above = last
+        if below and above:
+            if above.quality - below.quality <= STEP:
+                break
+            rise = scale(above.result) - scale(below.result)
+            share = (aim - scale(below.result)) / rise if rise > 0 else 0.5
+            quality = below.quality + min(max(share, 0.02), 0.98) * (above.quality - below.quality)
+        else:
+            if last.quality in (0, 100):
+                raise TargetError(_unreachable(target, probe(100 - last.quality), last))
+            quality = last.quality + 1.2 * (aim - scale(last.result)) / slope
+        last = probe(min(max(round(quality, 2), 0), 100))
+    best = below if target.kind == "size" or above is None else min(filter(None, (below, above)), key=_distance(target))
+    if best is None:
+        raise TargetError(f"no quality keeps to {_shown(target, target.value)}")
+    return best
+
+
+def _distance(target: Target) -> Callable[[Probe], float]:
+    return lambda probe: abs(probe.result - target.value)
+
+
+def _unreachable(target: Target, one: Probe, other: Probe) -> str:
+    ends = sorted((one.result, other.result))
+    return f"{_shown(target, target.value)} can't be met, this image reaches {' to '.join(_shown(target, end) for end in ends)}"
+
+
+def _shown(target: Target, value: float) -> str:
+    return {"size": f"{value:,.0f} bytes", "bpp": f"{value:.3f} bpp", "psnr": f"{value:.2f} dB"}[target.kind]
