@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from random import Random
-from time import perf_counter
+from time import process_time
 
 import numpy as np
 import pytest
@@ -16,8 +16,8 @@ from aecodec.entropy.coder import RESIDUAL_LIMIT
 from .mutations import decompress, mutate, sample_files, small_codec
 
 MUTATIONS = 3000
-SECONDS = 10
-"""No single file may take longer; it is a hundred times what the largest of them needs, because test machines are busy."""
+SECONDS = 2
+"""Of the processor; no single file may take longer."""
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +41,9 @@ def test_mutated_files_give_an_image_or_one_of_our_errors(codec: Codec, files: l
     for seed in range(part * MUTATIONS // 4, (part + 1) * MUTATIONS // 4):
         rng = Random(seed)
         data = mutate(rng, files)
-        start = perf_counter()
+        start = process_time()
         outcome = decompress(codec, data, allow_partial=rng.random() < 0.3)
-        assert perf_counter() - start < SECONDS, f"seed {seed}"
+        assert process_time() - start < SECONDS, f"seed {seed}"
         outcomes[outcome] = outcomes.get(outcome, 0) + 1
     # the mutator reaches the layout as well as what lies behind the checksums
     assert outcomes["FormatError"] > MUTATIONS // 10
