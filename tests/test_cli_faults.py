@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,13 +23,21 @@ from aecodec.cli import main
 AEC = [sys.executable, "-m", "aecodec"]
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A working folder with an image and its .aec file of six tiles."""
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(scope="module")
+def originals(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An image and its .aec file of six tiles."""
+    folder = tmp_path_factory.mktemp("originals")
     noise = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
-    Image.fromarray(noise).resize((140, 100)).save("a.png")
-    assert main(["compress", "a.png", "good.aec", "--tile", "64", "--quiet"]) == 0
+    Image.fromarray(noise).resize((140, 100)).save(folder / "a.png")
+    assert main(["compress", f"{folder}/a.png", f"{folder}/good.aec", "--tile", "64", "--quiet"]) == 0
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def folder(originals: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A working folder with copies of both."""
+    shutil.copytree(originals, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture

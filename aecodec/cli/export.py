@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ..errors import UsageError
+from .files import OutputError
 from .messages import say
 
 EXAMPLES = """\b
@@ -32,7 +33,7 @@ def export(
     The frequency tables are fitted on the symbols of real photographs, a few minutes of coding.
     """
     if out.exists() and not force:
-        raise UsageError(f"{out} exists; --force replaces it")
+        raise OutputError(f"{out} exists; --force replaces it")
 
     from ..model.autoencoder import AutoEncoder, ModelConfig
     from ..training import checkpoint
