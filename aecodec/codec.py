@@ -25,7 +25,7 @@ from .errors import FormatError, ModelError, UsageError
 from .imageio import Picture, as_picture
 from .latents import Latent, LatentCoder, LatentRows
 from .limits import Limits
-from .model.engine import Array, Engine, TorchEngine
+from .model.engine import Array, Engine, EngineName, make_engine
 from .model.masks import STEPS
 from .model.quality import node_weights
 from .model.scales import ScalePath
@@ -51,12 +51,21 @@ class Codec:
         model: a weights file; the shipped one if None.
         threads: for the float networks; the engine's own choice if None. Never changes a byte of what is decoded.
         limits: bounds on what is read.
+        engine: who computes the float networks; see `make_engine`.
     """
 
-    def __init__(self, model: Path | None = None, *, threads: int | None = None, limits: Limits = Limits()) -> None:
+    def __init__(
+        self,
+        model: Path | None = None,
+        *,
+        threads: int | None = None,
+        limits: Limits = Limits(),
+        engine: EngineName | None = None,
+    ) -> None:
         self.model_path = model or DEFAULT
         self.threads = threads
         self.limits = limits
+        self.engine_name = engine
 
     @cached_property
     def weights(self) -> Weights:
@@ -66,7 +75,7 @@ class Codec:
     @cached_property
     def engine(self) -> Engine:
         """Who computes the float networks."""
-        return TorchEngine(self.weights, self.threads)
+        return make_engine(self.weights, self.engine_name, self.threads)
 
     @cached_property
     def latent_coder(self) -> LatentCoder:

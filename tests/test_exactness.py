@@ -15,7 +15,8 @@ import torch
 from PIL import Image
 
 from aecodec.codec import Codec
-from aecodec.model.engine import Array, TorchEngine
+from aecodec.model.engine import Array
+from aecodec.model.torch_engine import TorchEngine
 
 from .symbols import symbols_hash
 

@@ -10,11 +10,13 @@ moves a pixel by less than a level, never a symbol.
     context0   features (1, nc, H, W)                       means (1, M, H, W)
     context1…3 y_hat so far (1, M, H, W), features          means (1, M, H, W)
     g_s        y_hat (1, M, H, W), nodes (1, 9)             x_hat (1, 3, 16H, 16W)
+
+There are two: ONNX Runtime for everyday use, PyTorch for training and for models of other sizes.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +24,7 @@ import numpy.typing as npt
 from .weights import Weights
 
 Array = npt.NDArray[np.float32]
+EngineName = Literal["onnx", "torch"]
 
 
 class Engine(Protocol):
@@ -32,29 +35,20 @@ class Engine(Protocol):
         ...
 
 
-class TorchEngine:
-    """The networks in PyTorch."""
+def make_engine(weights: Weights, name: EngineName | None = None, threads: int | None = None) -> Engine:
+    """The engine called ``name``; by default ONNX Runtime if the package has graphs for the sizes of the model, else PyTorch.
 
-    def __init__(self, weights: Weights, threads: int | None = None) -> None:
-        import torch
+    Raises:
+        ModelError: ONNX Runtime is asked for and has no graphs, or PyTorch is needed and not installed.
+    """
+    from .onnx_engine import OnnxEngine, has_graphs
 
-        from .autoencoder import AutoEncoder, ModelConfig
+    if name == "onnx" or (name is None and has_graphs(weights)):
+        return OnnxEngine(weights, threads)
 
-        if threads is not None:
-            torch.set_num_threads(threads)
-        model = AutoEncoder(ModelConfig(**weights.config)).eval()
-        state = {name: torch.from_numpy(tensor) for name, tensor in weights.floats.items()}
-        model.load_state_dict(state, strict=False)
-        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._networks = {"g_a": model.g_a, "h_a": model.h_a, "h_s": model.h_s, "g_s": model.g_s}
-        self._networks |= {f"context{k}": network for k, network in enumerate(model.context)}
-        self._torch = torch
+    from ..extras import need_torch
 
-    def run(self, network: str, *arrays: Array) -> Array:
-        """See the table above."""
-        torch = self._torch
-        with torch.inference_mode():
-            tensors = [torch.from_numpy(a) for a in arrays]
-            tensors = [t.contiguous(memory_format=torch.channels_last) if t.ndim == 4 else t for t in tensors]
-            result: Array = self._networks[network](*tensors).contiguous().numpy()
-        return result
+    need_torch(f"model {weights.path}: computing it with PyTorch")
+    from .torch_engine import TorchEngine
+
+    return TorchEngine(weights, threads)

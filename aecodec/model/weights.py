@@ -53,6 +53,11 @@ class Weights:
         """The tensors of the float networks, in float32."""
         return {k: v.astype(np.float32) for k, v in self.tensors.items() if v.dtype == np.float16}
 
+    def network(self, name: str) -> dict[str, npt.NDArray[np.float32]]:
+        """The tensors of one network of `engine`, in float32, named as inside it."""
+        prefix = name.replace("context", "context.") + "."
+        return {k.removeprefix(prefix): v.astype(np.float32) for k, v in self.tensors.items() if k.startswith(prefix)}
+
     def level(self, quality: int) -> int:
         """The level of a quality in hundredths (0..10000): linear between the model's whole qualities, in integers. NORMATIVE."""
         levels = self.tensors["quality.levels"].astype(np.int64)
