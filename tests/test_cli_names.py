@@ -58,6 +58,7 @@ def pairs(tasks: list[Task]) -> list[tuple[str, str | None]]:
         (COMPRESS, ["a.png"], "new/", [("a.png", "new/a.aec")]),
         (COMPRESS, ["a.png", "b.jpg"], None, [("a.png", "a.aec"), ("b.jpg", "b.aec")]),
         (COMPRESS, ["a.png", "b.jpg"], "new", [("a.png", "new/a.aec"), ("b.jpg", "new/b.aec")]),
+        (COMPRESS, ["a.png", "b.jpg"], "new.aec/", [("a.png", "new.aec/a.aec"), ("b.jpg", "new.aec/b.aec")]),
         (COMPRESS, ["tree"], None, [("tree/c.png", "tree/c.aec"), ("tree/deep/ä ö.webp", "tree/deep/ä ö.aec")]),
         (COMPRESS, ["tree", "a.png"], "new", [
             ("tree/c.png", "new/c.aec"), ("tree/deep/ä ö.webp", "new/deep/ä ö.aec"), ("a.png", "new/a.aec"),

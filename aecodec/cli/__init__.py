@@ -18,7 +18,14 @@ from . import benchmark, compress, decompress, export, info, train, verify
 from .messages import explain, say
 from .signals import terminate_like_interrupt
 
-COMPLETION = """\b
+EPILOG = """\b
+Exit codes:
+  0 done                      3 not a valid .aec file or image
+  1 some inputs failed,       4 model missing
+    or a result exists or     5 a target can't be met
+    can't be written        130 interrupted
+  2 usage
+\b
 Shell completion, for .bashrc (or source_zsh, source_fish):
   eval "$(_AEC_COMPLETE=source_bash aec)"
 """
@@ -27,7 +34,7 @@ INTERRUPTED = 130
 
 app = typer.Typer(
     name="aec",
-    epilog=COMPLETION,
+    epilog=EPILOG,
     add_completion="_AEC_COMPLETE" in os.environ,  # costs 35 ms, so only where a shell asks for it
     no_args_is_help=True,
     rich_markup_mode=None,

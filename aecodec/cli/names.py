@@ -80,9 +80,11 @@ def plan(arguments: Sequence[str], output: str | None, naming: Naming, existing:
 def _is_folder(output: str | None, many: bool, naming: Naming) -> bool:
     if output is None:
         return False
+    if output.endswith(("/", os.sep)):
+        return True
     if many and (output == STDIO or naming.is_result(output) or os.path.isfile(output)):
         raise UsageError(f"several inputs can't become one {output}; name a folder with -o DIR")
-    return many or os.path.isdir(output) or output.endswith(("/", os.sep))
+    return many or os.path.isdir(output)
 
 
 def _find(inputs: Sequence[str], naming: Naming) -> Iterator[tuple[Task, Path]]:
