@@ -16,6 +16,9 @@ from PIL.PngImagePlugin import PngInfo
 
 EXIF_PREFIX = b"Exif\0\0"
 
+OLD_PNG_EXIF = "Raw profile type exif"
+"""Keyword of a text chunk, from before PNG had a chunk for EXIF: an empty line, the name, the length, then hexadecimal digits."""
+
 XMP_TAG = 700
 
 TIFF_EXIF = (
@@ -31,12 +34,26 @@ JPEG_MAX = {"icc": 255 * 65_519, "exif": 65_533 - len(EXIF_PREFIX), "xmp": 65_50
 """Bytes: EXIF and XMP have one marker each, ICC up to 255 of them."""
 
 
-def read(image: Image.Image) -> dict[str, bytes]:
-    """The payloads of an image, which must be loaded: in PNG they may come after the pixels."""
+BROKEN_EXIF = "its structure is broken"
+
+
+def read(image: Image.Image) -> tuple[dict[str, bytes], list[str]]:
+    """The payloads of an image and notes; it must be loaded, since in PNG they may come after the pixels."""
     icc = None if image.mode in ("CMYK", "LAB") else image.info.get("icc_profile")  # it would not describe the RGB planes
     xmp = image.info.get("xmp")
-    payloads = {"icc": icc, "exif": _exif(image), "xmp": xmp.encode() if isinstance(xmp, str) else xmp}
-    return {name: payload for name, payload in payloads.items() if isinstance(payload, bytes) and payload}
+    notes = []
+    try:
+        exif = _exif(image)
+    except Exception:  # whatever the parser stumbles over: it must not cost the picture
+        exif = None
+        notes.append(left_out("exif", BROKEN_EXIF))
+    payloads = {"icc": icc, "exif": exif, "xmp": xmp.encode() if isinstance(xmp, str) else xmp}
+    return {kind: payload for kind, payload in payloads.items() if isinstance(payload, bytes) and payload}, notes
+
+
+def left_out(kind: str, reason: str) -> str:
+    """A note."""
+    return f"{kind.upper()} left out: {reason}"
 
 
 def pillow_info(metadata: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -69,7 +86,7 @@ def refusal(kind: str, payload: bytes, format: str) -> str:
     if format == "JPEG" and len(payload) > JPEG_MAX[kind]:
         return f"it has {len(payload)} bytes, JPEG holds {JPEG_MAX[kind]}"
     if format in ("TIFF", "AVIF") and kind == "exif" and not _is_readable(payload):
-        return "its structure is broken"
+        return BROKEN_EXIF
     return ""
 
 
@@ -77,6 +94,8 @@ def _exif(image: Image.Image) -> bytes | None:
     exif = image.info.get("exif")
     if exif is None and image.format == "TIFF":
         exif = _descriptive(image.getexif())
+    if exif is None and OLD_PNG_EXIF in image.info:
+        exif = bytes.fromhex("".join(image.info[OLD_PNG_EXIF].split("\n")[3:]))
     return re.sub(rb"\A(Exif\0\0)+", b"", exif) if isinstance(exif, bytes) else None
 
 

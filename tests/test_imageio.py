@@ -269,8 +269,24 @@ def test_limits_are_checked_before_anything_is_decoded():
     assert_same(open_picture(BytesIO(encoded()), Limits(pixels=527, side=31)), picture_of("RGB"))
 
 
+ASK_PILLOW = ["TIFF", "WEBP"]
+"""Formats whose readers look at Pillow's limit themselves."""
+
+
 @pytest.mark.filterwarnings("error")
-def test_our_limits_take_the_place_of_pillows(monkeypatch):
+@pytest.mark.parametrize("format", sorted(WRITERS.keys() - set(ASK_PILLOW)))
+def test_our_limits_take_the_place_of_pillows(format, monkeypatch):
+    data = encoded("RGB", format)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    assert_same(open_picture(BytesIO(encoded())), picture_of("RGB"))
+    assert open_picture(BytesIO(data)).width == 31
     assert Image.MAX_IMAGE_PIXELS == 100
+
+
+@pytest.mark.parametrize("format", ASK_PILLOW)
+def test_pillows_own_limit_is_told_where_it_can_not_be_replaced(format, monkeypatch):
+    data = encoded("RGB", format)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(LimitError, match=r"image: .*PIL\.Image\.MAX_IMAGE_PIXELS raises it"):
+        open_picture(BytesIO(data))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    assert open_picture(BytesIO(data)).width == 31
