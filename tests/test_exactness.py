@@ -10,12 +10,14 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 from PIL import Image
 
 from aecodec.codec import Codec
-from aecodec.model.engine import Array
+from aecodec.model.engine import Array, Engine
+from aecodec.model.onnx_engine import OnnxEngine
 from aecodec.model.torch_engine import TorchEngine
 
 from .symbols import symbols_hash
@@ -70,7 +72,20 @@ def without_onednn() -> Iterator[None]:
         yield
 
 
-DISTURBANCES: dict[str, tuple[Callable[[Codec], DisturbedEngine], int]] = {
+class UnoptimizedEngine(OnnxEngine):
+    """ONNX Runtime computing its graphs as they are written: nothing folded, fused or laid out anew."""
+
+    def session_options(self) -> onnxruntime.SessionOptions:
+        options = super().session_options()
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        return options
+
+
+DISTURBANCES: dict[str, tuple[Callable[[Codec], Engine], int]] = {
+    "ONNX Runtime, one thread": (lambda c: OnnxEngine(c.weights, 1), 1),
+    "ONNX Runtime, two threads": (lambda c: OnnxEngine(c.weights, 2), 1),
+    "ONNX Runtime, no optimization": (lambda c: UnoptimizedEngine(c.weights, 1), 1),
+    "PyTorch": (lambda c: TorchEngine(c.weights), 1),
     "one thread": (lambda c: DisturbedEngine(c, surroundings=lambda: threads(1)), 1),
     "two threads": (lambda c: DisturbedEngine(c, surroundings=lambda: threads(2)), 1),
     "without oneDNN": (lambda c: DisturbedEngine(c, surroundings=without_onednn), 1),

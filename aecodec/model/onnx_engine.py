@@ -57,6 +57,15 @@ class OnnxEngine:
             raise
         return result
 
+    def session_options(self) -> ort.SessionOptions:
+        """Options of every session. All graph optimizations are on, as they are by default."""
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = self._threads
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads would take cores from others
+        options.enable_mem_pattern = False  # it plans for one size, tiles come in several
+        options.log_severity_level = 4  # errors are raised, once is enough
+        return options
+
     def _session(self, network: str, nodes: Array | None) -> ort.InferenceSession:
         """The session of a network; only the latest is kept, for most images that follow each other are of one quality."""
         key = b"" if nodes is None else nodes.tobytes()
@@ -69,22 +78,12 @@ class OnnxEngine:
         tensors = self._weights.network(network)
         if nodes is not None:
             tensors["nodes"] = nodes
-        options = session_options(self._threads)
+        options = self.session_options()
         options.add_external_initializers(list(tensors), [ort.OrtValue.ortvalue_from_numpy(t) for t in tensors.values()])
         try:
             return ort.InferenceSession(GRAPHS / f"{network}.onnx", options, providers=["CPUExecutionProvider"])
         except Exception as error:  # the runtime's errors have no base of their own
             raise ModelError(f"model {self._weights.path}: {network} does not fit its graph ({error})") from error
-
-
-def session_options(threads: int) -> ort.SessionOptions:
-    """Options of every session; all graph optimizations are on by default."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads would take cores from others
-    options.enable_mem_pattern = False  # it plans for one size, tiles come in several
-    options.log_severity_level = 4  # errors are raised, once is enough
-    return options
 
 
 def available_cores() -> int:

@@ -29,11 +29,14 @@ class TorchEngine:
             torch.set_num_threads(threads)
         try:
             model = AutoEncoder(ModelConfig(**weights.config)).eval()
-            self._networks = networks(model)
-            for name, network in self._networks.items():
+        except TypeError as error:
+            raise ModelError(f"model {weights.path}: its sizes are not those of an autoencoder ({error})") from error
+        self._networks = networks(model)
+        for name, network in self._networks.items():
+            try:
                 network.load_state_dict({key: torch.from_numpy(tensor) for key, tensor in weights.network(name).items()})
-        except (RuntimeError, TypeError) as error:
-            raise ModelError(f"model {weights.path}: {' '.join(str(error).split())}") from error
+            except RuntimeError as error:
+                raise ModelError(f"model {weights.path}: {name} does not fit its sizes ({' '.join(str(error).split())})") from error
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def run(self, network: str, *arrays: Array) -> Array:

@@ -73,5 +73,5 @@ def save(path: Path, tensors: dict[str, Tensor], config: dict[str, int]) -> None
     """Write a weights file, the tensors in the order of their names so that equal content gives equal bytes."""
     ordered = {name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)}
     partial = path.with_suffix(".partial")
-    safetensors.numpy.save_file(ordered, partial, metadata={"config": json.dumps(config, sort_keys=True)})
+    partial.write_bytes(safetensors.numpy.save(ordered, {"config": json.dumps(config, sort_keys=True)}))
     partial.replace(path)
