@@ -34,8 +34,8 @@ class Info:
 
     @property
     def intact(self) -> bool:
-        """Whether every checksum holds."""
-        return all(chunk.intact for chunk in self.chunks)
+        """Whether every checksum holds and the end is there."""
+        return all(chunk.intact for chunk in self.chunks) and self.chunks[-1].type == container.END
 
     def to_dict(self) -> dict[str, object]:
         """Plain values, for JSON."""

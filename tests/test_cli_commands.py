@@ -91,6 +91,13 @@ def test_more_quality_takes_more_bytes() -> None:
     assert sizes == sorted(set(sizes))
 
 
+def test_a_target_is_met_or_says_what_can_be() -> None:
+    aec("compress", "a.png", "--target-size", "400")
+    assert 300 < os.path.getsize("a.aec") <= 400
+    assert main(["compress", "a.png", "b.aec", "--target-size", "20"]) == 5
+    assert not os.path.exists("b.aec")
+
+
 def test_metadata_is_kept_or_left_as_told() -> None:
     icc = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     exif = Image.Exif()
@@ -216,6 +223,10 @@ def test_a_dry_run_says_all_and_does_nothing(capsys: pytest.CaptureFixture[str])
         ["compress", "a.png", "--max-pixels", "0"],
         ["compress", "a.png", "--jobs", "0"],
         ["compress", "a.png", "--effort"],
+        ["compress", "a.png", "--quality", "75", "--target-size", "1KB"],
+        ["compress", "a.png", "--target-psnr", "30", "--target-bpp", "1"],
+        ["compress", "a.png", "--target-size", "1 GB?"],
+        ["compress", "a.png", "--target-bpp", "0"],
         ["compress"],
         ["decompress", "a.aec", "b.jpg", "--format", "png"],
         ["decompress", "a.aec", "b.xyz"],

@@ -106,7 +106,7 @@ def test_a_bad_image_is_named_and_skipped(photos: Path, capsys: pytest.CaptureFi
     Image.new("RGB", (8, 8)).save(tmp_path / "small.png")
     Image.new("RGB", (80, 80)).save(tmp_path / "fine.webp")
     assert list(load_folder(tmp_path, 64, progress=False)) == ["fine.webp"]
-    said = capsys.readouterr().out
+    said = capsys.readouterr().err
     assert "broken.png" in said
     assert "small.png: 8x8 is under 64 pixels" in said
 

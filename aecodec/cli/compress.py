@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
+import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
@@ -16,17 +18,23 @@ from . import batch, files, names, options
 from .names import Task
 
 if TYPE_CHECKING:
-    from ..codec import Progress
+    from ..codec import Codec, Progress
+    from ..imageio import Picture
+    from ..limits import Limits
+    from ..search.target import Target
 
 EXAMPLES = """\b
 Examples:
   aec compress photo.png                    photo.aec beside it
   aec compress -q 50 photo.png small.aec    smaller, under another name
+  aec compress --target-size 40KB photo.png the best that fits
   aec compress photos/ scan.tif -o out/     a whole tree, mirrored into out/
   convert x.nef png:- | aec compress - > x.aec
 """
 NO_PICTURES = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
 """Formats that Pillow recognizes but doesn't decode by itself."""
+
+DEFAULT_QUALITY = 75.0
 
 VERB = batch.Verb("compress", "compressed", shrinks=True)
 
@@ -36,7 +44,14 @@ Inputs = Annotated[list[str], typer.Argument(metavar="IN... [OUT]", help="Images
 def compress(
     inputs: Inputs,
     output: options.Output = None,
-    quality: Annotated[float, typer.Option("--quality", "-q", min=0, max=100, metavar="0..100", help="More is better.")] = 75,
+    quality: Annotated[
+        float | None, typer.Option("--quality", "-q", min=0, max=100, metavar="0..100", help="More is better; 75 by default.")
+    ] = None,
+    target_size: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="Instead of a quality: the best file of at most 40KB, 1.5MB, 300KiB ...")
+    ] = None,
+    target_bpp: Annotated[float | None, typer.Option(min=0, metavar="BPP", help="The file of so many bits per pixel.")] = None,
+    target_psnr: Annotated[float | None, typer.Option(min=0, metavar="DB", help="The smallest file of that PSNR.")] = None,
     model: options.Model = None,
     metadata: options.Metadata = "all",
     tile: Annotated[int, typer.Option(metavar="N", help=f"Side of the tiles of large images: 64, 128 ... {MAX_TILE}.")] = 1024,
@@ -63,7 +78,8 @@ def compress(
     naming = names.Naming(is_image, names.is_aec, names.SUFFIX)
     work = Compress(
         options.CodecOptions(model, options.threads_of_each(threads, jobs), max_pixels),
-        quality,
+        DEFAULT_QUALITY if quality is None else quality,
+        _target(quality, target_size, target_bpp, target_psnr),
         tile,
         not no_check,
         options.metadata(metadata),
@@ -90,20 +106,19 @@ class Compress:
 
     codec: options.CodecOptions
     quality: float
+    target: Target | None
     tile: int
     check: bool
     metadata: frozenset[str]
 
     def __call__(self, task: Task, progress: Progress | None) -> batch.Outcome:
         """Raises AecError and OSError."""
-        from ..imageio import open_picture
-
         started = time.perf_counter()
         with files.seekable(task.source) as source:
             bytes_in = source.seek(0, os.SEEK_END)
-            picture = open_picture(source, self.codec.limits)
+            picture = _open(source, self.codec.limits)
         picture = replace(picture, metadata={k: v for k, v in picture.metadata.items() if k in self.metadata})
-        data = self.codec.codec().compress(picture, quality=self.quality, tile=self.tile, check=self.check, progress=progress)
+        data = self._compress(self.codec.codec(), picture, progress)
         with files.result(task) as file:
             file.write(data)
         return batch.Outcome(
@@ -117,3 +132,38 @@ class Compress:
             seconds=time.perf_counter() - started,
             notes=picture.notes,
         )
+
+    def _compress(self, codec: Codec, picture: Picture, progress: Progress | None) -> bytes:
+        if self.target is None:
+            return codec.compress(picture, quality=self.quality, tile=self.tile, check=self.check, progress=progress)
+        from ..search.target import compress_to
+
+        return compress_to(codec, picture, self.target, tile=self.tile, check=self.check, progress=progress)
+
+
+def _open(source: BinaryIO, limits: Limits) -> Picture:
+    """Read an image by our limits alone, and without what Pillow has to say of odd files beside its errors."""
+    from PIL import Image
+
+    from ..imageio import open_picture
+
+    Image.MAX_IMAGE_PIXELS = None
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return open_picture(source, limits)
+
+
+def _target(quality: float | None, size: str | None, bpp: float | None, psnr: float | None) -> Target | None:
+    """The one target that is asked for, if any; raises UsageError if there are two, or a quality as well."""
+    asked = {"--quality": quality, "--target-size": size, "--target-bpp": bpp, "--target-psnr": psnr}
+    given = [name for name, value in asked.items() if value is not None]
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(given)} exclude each other")
+    if size is None and bpp is None and psnr is None:
+        return None
+    from ..search.target import Target, parse_size
+
+    if size is not None:
+        return Target("size", parse_size(size))
+    return Target("bpp", bpp) if bpp is not None else Target("psnr", psnr or 0)

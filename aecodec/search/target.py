@@ -7,14 +7,15 @@ keeps a bracket lands within a percent after two to four whole compressions.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from ..codec import DEFAULT_QUALITY, DEFAULT_TILE, Codec
-from ..errors import TargetError
+from ..codec import DEFAULT_QUALITY, DEFAULT_TILE, Codec, Progress
+from ..errors import TargetError, UsageError
 from ..imageio import Picture
 
 MAX_PROBES = 12
@@ -24,10 +25,17 @@ STEP = 0.01
 
 @dataclass(frozen=True)
 class Target:
-    """What a file should come to: ``value`` bytes (never exceeded), bits per pixel, or dB of PSNR over all samples."""
+    """What a file should come to: ``value`` bytes (never exceeded), bits per pixel, or dB of PSNR over all samples.
+
+    Raises UsageError unless it is more than 0.
+    """
 
     kind: Literal["size", "bpp", "psnr"]
     value: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.value < math.inf:
+            raise UsageError(f"target is {_shown(self, self.value)}, must be more than 0")
 
     def window(self) -> tuple[float, float]:
         """The results that are good enough."""
@@ -38,6 +46,18 @@ class Target:
                 return 0.98 * self.value, 1.02 * self.value
             case "psnr":
                 return self.value - 0.05, self.value + 0.05
+
+
+UNITS = {"": 1, "b": 1, "kb": 1000, "mb": 10**6, "kib": 1024, "mib": 1 << 20}
+
+
+def parse_size(text: str) -> float:
+    """Bytes of "40KB", "1.5 MB", "300KiB" or "5000"; raises UsageError."""
+    match = re.fullmatch(r"([0-9]*\.?[0-9]+) ?([A-Za-z]*)", text.strip())
+    unit = match and UNITS.get(match[2].lower())
+    if not match or not unit:
+        raise UsageError(f"size is {text!r}, must be a number of bytes, or end in KB, MB, KiB or MiB")
+    return float(match[1]) * unit
 
 
 @dataclass(frozen=True)
@@ -56,16 +76,17 @@ def compress_to(
     *,
     tile: int = DEFAULT_TILE,
     check: bool = True,
+    progress: Progress | None = None,
     on_probe: Callable[[Probe], None] | None = None,
 ) -> bytes:
-    """The file nearest to a target; a size is never exceeded.
+    """The file nearest to a target; a size is never exceeded. ``progress`` counts the tiles of each probe anew.
 
     Raises:
         TargetError: no quality gets there; the message has the range that can be reached.
     """
 
     def probe(quality: float) -> Probe:
-        data = codec.compress(picture, quality=quality, tile=tile, check=check)
+        data = codec.compress(picture, quality=quality, tile=tile, check=check, progress=progress)
         result = _measure(codec, picture, data, target)
         done = Probe(quality, data, result)
         if on_probe:

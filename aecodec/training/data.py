@@ -6,6 +6,7 @@ and the model never waits for a decoder.
 
 from __future__ import annotations
 
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -59,9 +60,9 @@ def load_folder(folder: Path, min_side: int, progress: bool = True) -> dict[str,
         for path, pixels in tqdm(zip(paths, loaded, strict=True), "reading", len(paths), unit="img", disable=not progress):
             name = path.relative_to(folder).as_posix()
             if isinstance(pixels, str):
-                tqdm.write(f"skipped {name}: {pixels}")
+                tqdm.write(f"skipped {name}: {pixels}", file=sys.stderr)
             elif min(pixels.shape[:2]) < min_side:
-                tqdm.write(f"skipped {name}: {pixels.shape[1]}x{pixels.shape[0]} is under {min_side} pixels")
+                tqdm.write(f"skipped {name}: {pixels.shape[1]}x{pixels.shape[0]} is under {min_side} pixels", file=sys.stderr)
             else:
                 images[name] = pixels
     if not images:

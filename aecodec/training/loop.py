@@ -14,6 +14,7 @@ import copy
 import csv
 import json
 import math
+import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -197,7 +198,7 @@ def train(data: Path, folder: Path, config: TrainConfig, start: AutoEncoder | Mo
     try:
         _loop(run, sampler, validation, progress)
     except KeyboardInterrupt:
-        tqdm.write(f"interrupted at step {run.step}, saved; run the same command to go on")
+        tqdm.write(f"interrupted at step {run.step}, saved; run the same command to go on", file=sys.stderr)
     run.save()
     return run
 
