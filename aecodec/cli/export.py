@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ..errors import UsageError
+from ..extras import need_torch
 from .files import OutputError
 from .messages import say
 
@@ -35,6 +36,7 @@ def export(
     if out.exists() and not force:
         raise OutputError(f"{out} exists; --force replaces it")
 
+    need_torch("aec export")
     from ..model.autoencoder import AutoEncoder, ModelConfig
     from ..training import checkpoint
     from ..training.data import find_images, load_image

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..extras import need_torch
 from .messages import say
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def compress(
     A run that was stopped goes on when the same command is given again. Ctrl-C saves first. `aec export` makes a weights file
     of a run, and --model uses it.
     """
+    need_torch("aec train")
     import torch
 
     from ..training.loop import TrainConfig, train
