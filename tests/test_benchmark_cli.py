@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from aecodec.benchmark import optional
+from aecodec.benchmark import optional, session
 from aecodec.cli import main
 from aecodec.errors import UsageError
 
@@ -48,6 +48,11 @@ def test_the_list_names_every_codec(capfd: pytest.CaptureFixture[str]) -> None:
     assert all(name in listed for name in ("aecodec", "jpeg-444", "jpeg2000", "avif-psnr", "heic"))
 
 
-def test_a_missing_library_names_the_extra() -> None:
+def test_a_missing_library_names_the_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(session, "MODULES", ("a_library_that_is_not_there",))
+    assert main(["benchmark", str(folder_of_photos(tmp_path, 1)), "--codecs", "jpeg"]) == 2
+    assert "needs a_library_that_is_not_there: pip install 'aecodec[bench]'" in capfd.readouterr().err
     with pytest.raises(UsageError, match=r"pip install 'aecodec\[bench\]'"):
         optional.need("a_library_that_is_not_there")

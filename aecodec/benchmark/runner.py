@@ -164,21 +164,21 @@ def _measure(
     for group in core_groups(settings.jobs, settings.threads):
         cores.put(group)
     progress(0, len(todo), "")
-    with ProcessPoolExecutor(settings.jobs, context, _confine, (cores, settings.threads)) as pool:
-        futures = {pool.submit(measure_one, task, versions[task.codec.name], settings): task for task in todo}
-        try:
-            for done, future in enumerate(as_completed(futures), 1):
-                outcome = future.result()
-                if isinstance(outcome, Row):
-                    store.append(path, outcome)
-                    result.rows[outcome.key] = outcome
-                else:
-                    result.failures.append(outcome)
-                progress(done, len(todo), outcome if isinstance(outcome, str) else "")
-        except BrokenProcessPool as error:
-            raise AecError("a worker process died (out of memory?); what was measured is kept: try fewer --jobs") from error
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    pool = ProcessPoolExecutor(settings.jobs, context, _confine, (cores, settings.threads))
+    try:
+        futures = [pool.submit(measure_one, task, versions[task.codec.name], settings) for task in todo]
+        for done, future in enumerate(as_completed(futures), 1):
+            outcome = future.result()
+            if isinstance(outcome, Row):
+                store.append(path, outcome)
+                result.rows[outcome.key] = outcome
+            else:
+                result.failures.append(outcome)
+            progress(done, len(todo), outcome if isinstance(outcome, str) else "")
+    except BrokenProcessPool as error:
+        raise AecError("a worker process died (out of memory?); what was measured is kept: try fewer --jobs") from error
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def core_groups(jobs: int, threads: int) -> list[set[int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +14,12 @@ from tqdm import tqdm
 from ..errors import UsageError
 from .codecs import Codec, select
 from .curves import load_published
+from .optional import need
 from .outputs import write_outputs
 from .runner import Run, Settings, find_images, run
+
+MODULES = ("skimage", "pytorch_msssim", "bjontegaard", "matplotlib")
+"""What a run needs; better missed before it than after."""
 
 QUICK_IMAGES = 2
 QUICK_NOTE = "a quick run: two images, three qualities, all cores; BD-rates need curves of five points"
@@ -41,17 +45,16 @@ class Outcome:
     report: Path
 
 
-def say(line: str) -> None:
-    """One line on standard error."""
-    print(line, file=sys.stderr)
-
-
-def benchmark_folder(folder: Path, out: Path, names: str | None, options: Options, *, progress_bar: bool) -> Outcome:
-    """Measure what is missing, then write everything that follows from the rows.
+def benchmark_folder(
+    folder: Path, out: Path, names: str | None, options: Options, *, say: Callable[[str], None], progress_bar: bool
+) -> Outcome:
+    """Measure what is missing, then write everything that follows from the rows; ``say`` gets lines for people.
 
     Raises:
         UsageError: no images, unknown codec, or none that can run; a library of the extra is missing.
     """
+    for module in (*MODULES, "ssimulacra2") if options.ssimulacra2 else MODULES:
+        need(module)
     published = load_published(options.published) if options.published else []
     codecs, missing = _available(select(names, options.model))
     sources, failures = find_images(folder)
@@ -66,7 +69,7 @@ def benchmark_folder(folder: Path, out: Path, names: str | None, options: Option
             bar.total = total
             bar.update(done - bar.n)
             if failure:
-                bar.write(failure, sys.stderr)
+                bar.write(failure, file=sys.stderr)
 
         qualities = {codec.name: _steps(codec, options.quick) for codec in codecs}
         jobs = max(options.jobs, os.cpu_count() or 1) if options.quick else options.jobs

@@ -34,8 +34,8 @@ def benchmark(
     from ..benchmark.session import Options, benchmark_folder
 
     options = Options(quick=quick, ssimulacra2=ssimulacra2, published=published, jobs=jobs, threads=threads, model=model)
-    outcome = benchmark_folder(folder, out, codecs, options, progress_bar=not no_progress)
-    say(f"{outcome.report if outcome.report.exists() else out}")
+    outcome = benchmark_folder(folder, out, codecs, options, say=say, progress_bar=not no_progress)
+    say(str(outcome.report if outcome.report.exists() else out))
     if not outcome.run.complete:
         raise typer.Exit(130)
     if outcome.run.failures:
