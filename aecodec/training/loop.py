@@ -206,20 +206,19 @@ def train(data: Path, folder: Path, config: TrainConfig, start: AutoEncoder | Mo
 def _loop(run: Run, sampler: PatchSampler, validation: list[Pixels], progress: bool) -> None:
     config = run.config
     bar = tqdm(total=config.steps, initial=run.step, unit="step", smoothing=0.05, disable=not progress)
-    sums: dict[str, float] = {}
+    recent: list[dict[str, float]] = []
     last_save = last_tick = time.monotonic()
     run.model.train()
     while run.step < config.steps:
         late = run.step >= config.steps - config.decay
         size, patch = (config.late_batch, config.late_patch) if late else (config.batch, config.patch)
-        metrics = run.train_step(sampler.batch(run.step, size, patch))
-        sums = {name: sums.get(name, 0.0) + value for name, value in metrics.items()}
+        recent.append(run.train_step(sampler.batch(run.step, size, patch)))
         now = time.monotonic()
         run.seconds, last_tick = run.seconds + now - last_tick, now
         bar.update()
         if run.step % LOG_EVERY == 0 or run.step == config.steps:
-            row = {name: value / LOG_EVERY for name, value in sums.items()}
-            sums = {}
+            row = {name: sum(metrics[name] for metrics in recent) / len(recent) for name in recent[0]}
+            recent.clear()
             if run.step % (10 * LOG_EVERY) == 0 or run.step == config.steps:
                 row |= validate(run.average, validation)
             _log(run, row)
