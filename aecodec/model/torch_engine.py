@@ -36,7 +36,9 @@ class TorchEngine:
             try:
                 network.load_state_dict({key: torch.from_numpy(tensor) for key, tensor in weights.network(name).items()})
             except RuntimeError as error:
-                raise ModelError(f"model {weights.path}: {name} does not fit its sizes ({' '.join(str(error).split())})") from error
+                raise ModelError(
+                    f"model {weights.path}: {name} does not fit its sizes ({' '.join(str(error).split())})"
+                ) from error
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def run(self, network: str, *arrays: Array) -> Array:
