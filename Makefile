@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 KODAK ?= ../shared/data/kodak
 
-.PHONY: help setup demo test check golden kodak clean
+.PHONY: help setup demo test check light golden kodak clean
 
 help:  ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -12,12 +12,17 @@ help:  ## List the targets
 setup: $(VENV)/.installed  ## Make .venv with all that development needs
 
 $(VENV)/.installed: pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench,dev]'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
-demo: setup  ## A real photograph through compress, info, decompress
+demo: $(VENV)/.demo  ## A real photograph through compress, info, decompress, with the light install
 	$(BIN)/python tools/demo.py
+
+$(VENV)/.demo: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	touch $@
 
 test: setup  ## Run the tests (about four minutes on two cores)
 	$(BIN)/python -m pytest
@@ -26,6 +31,9 @@ check: setup  ## Lint and check types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+light:  ## Prove that the core install brings no torch and stays small
+	$(PYTHON) tools/check_light_install.py
 
 golden: setup  ## Write golden files for new weights or a new format version; existing ones are never replaced
 	$(BIN)/python tools/make_golden.py
