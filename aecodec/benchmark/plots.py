@@ -45,8 +45,9 @@ def write_plots(
     with matplotlib.rc_context(RC):
         for metric in METRICS:
             if any(m.curve.line(metric) is not None for m in measured):
-                figure, axes = _figure(7.2, 5.0)
+                figure, axes = _figure(9.0, 5.2)
                 _rate_distortion(axes, measured, hero, metric, published, title)
+                figure.legend(fontsize=8.5, loc="outside right center")
                 written += _write(figure, folder / f"rate_{metric.name}")
         labels = {m.codec.name: m.codec.label for m in measured}
         if any(name != anchor for name in deltas):
@@ -110,7 +111,6 @@ def _rate_distortion(
     axes.set_xlabel("bits per pixel of the whole file")
     axes.set_ylabel(f"{metric.label} ({metric.unit})" if metric.unit else metric.label)
     axes.set_title(title + ("; thin grey: published, not measured here" if published else ""), fontsize=10, loc="left")
-    axes.legend(fontsize=8, loc="lower right")
 
 
 def _bars(axes: Axes, measured: Sequence[Measured], hero: str, anchor: str, deltas: dict[str, Delta], label: str) -> None:

@@ -16,9 +16,7 @@ function summary() {
     card.append(element("b", { textContent: `${Math.abs(sentence.rate).toFixed(1)} %` }), `${sentence.rate < 0 ? "smaller" : "larger"} than ${anchor.label}`);
     return card;
   });
-  if (cards.length) {
-    cards.unshift(element("li", { className: "lead" }, element("b", { textContent: "At equal PSNR" }), `${hero.label}'s files are, averaged over the range both cover:`));
-  }
+  $("lead").textContent = cards.length ? `At equal PSNR, averaged over the range both cover, ${hero.label}'s files are` : "";
   $("sentences").replaceChildren(...cards);
 }
 
@@ -95,10 +93,14 @@ function drawCurves() {
     x.min = 0;
   }
   const content = { datasets: datasets() };
+  const heights = content.datasets.filter((set) => !set.hidden).flatMap((set) => set.data.map((point) => point.y));
+  const [low, high] = [Math.min(...heights), Math.max(...heights)];
+  const y = axis(withUnit(metric), heights.length ? { min: low - (high - low) * 0.04, max: high + (high - low) * 0.04 } : {});
+  y.ticks.includeBounds = false;
   const settings = {
     animation: false, responsive: true, maintainAspectRatio: false, normalized: true,
     interaction: { mode: "nearest", intersect: false },
-    scales: { x, y: axis(withUnit(metric)) },
+    scales: { x, y },
     plugins: { legend: { display: false }, tooltip: tooltip() },
   };
   if (!curvesChart) {

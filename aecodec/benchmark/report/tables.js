@@ -3,25 +3,23 @@
 function drawRanks() {
   const metric = metrics.get(state.metric);
   const table = data.atRates[state.metric];
-  const order = Object.keys(table).sort((a, b) => score(table[b]) - score(table[a]));
-  const ranked = data.rates.map((_, column) => [...new Set(order.map((name) => table[name][column]).filter((v) => v !== null))].sort((a, b) => b - a));
+  const middle = data.rates.length >> 1;
+  const order = Object.keys(table).sort((a, b) => (table[b][middle] ?? -Infinity) - (table[a][middle] ?? -Infinity));
+  const ranked = data.rates.map((_, column) => order.map((name) => table[name][column]).filter((value) => value !== null).sort((a, b) => b - a));
   const head = element("tr", {}, element("th", { textContent: withUnit(metric) }), ...data.rates.map((rate) => element("th", { textContent: `${rate} bpp` })));
   const rows = order.map((name) => {
     const row = element("tr", { className: name === data.hero ? "hero" : "" }, element("td", {}, swatch(codecs.get(name)), codecs.get(name).label));
     table[name].forEach((value, column) => {
       const place = ranked[column].indexOf(value);
-      row.append(element("td", { textContent: value === null ? "–" : value.toFixed(2), className: value === null ? "" : ["best", "second"][place] ?? "" }));
+      row.append(element("td", { textContent: value === null ? "–" : value.toFixed(2), className: ["best", "second"][place] ?? "" }));
     });
     return row;
   });
   $("rank-table").replaceChildren(element("thead", {}, head), element("tbody", {}, ...rows));
-  const wins = data.rates.map((rate, column) => {
-    const winner = order.find((name) => table[name][column] !== null && table[name][column] === ranked[column][0]);
-    return winner ? `${codecs.get(winner).label} at ${rate} bpp` : "";
-  });
-  $("ranks-note").textContent = `Highest ${metric.label}: ${wins.filter(Boolean).join(", ")}. – : the codec's curve doesn't reach that rate.`;
+  const wins = order.map((name) => [codecs.get(name).label, data.rates.filter((_, column) => table[name][column] !== null && table[name][column] === ranked[column][0])]);
+  const told = wins.filter(([, rates]) => rates.length).map(([label, rates]) => `${label} at ${rates.join(", ")} bpp`);
+  $("ranks-note").textContent = `Highest ${metric.label}: ${told.join("; ")}. A dash: the codec's curve doesn't reach that rate.`;
 }
-const score = (values) => values.reduce((sum, value) => sum + (value ?? 0), 0) / Math.max(1, values.filter((v) => v !== null).length);
 
 const bd = { metric: data.metrics[0]?.name, anchor: data.anchor, column: "rate", rising: true };
 const columns = [
