@@ -1,6 +1,6 @@
-"""A second decoder of the entropy layer, written from docs/format.md alone: Python integers, no library, slow on purpose.
+"""A second decoder of the entropy layer: docs/format.md line by line, in plain integers, with nothing of aecodec. Slow on purpose.
 
-It is the proof that the specification is enough, and a witness against which the real one is tested.
+It shows that the specification is enough, and is a witness against which the real one is tested.
 """
 
 from __future__ import annotations

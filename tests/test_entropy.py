@@ -99,7 +99,7 @@ def test_size_is_within_one_percent_of_the_information() -> None:
 
 @settings(max_examples=50)
 @given(hypers, st.lists(steps, max_size=2))
-def test_a_decoder_written_from_the_specification_reads_symbols(z_hat: npt.NDArray[np.int32], coded: list[Step]) -> None:
+def test_the_plain_decoder_of_the_specification_reads_symbols(z_hat: npt.NDArray[np.int32], coded: list[Step]) -> None:
     decoder = plain_decoder.RangeDecoder(encode(z_hat, coded))
     assert np.array_equal(plain_decoder.read_hyper(decoder, TABLES.hyper.tolist(), *z_hat.shape[1:]), z_hat)
     for values, indexes in coded:
@@ -109,7 +109,7 @@ def test_a_decoder_written_from_the_specification_reads_symbols(z_hat: npt.NDArr
 
 
 @pytest.mark.parametrize(("quality", "size"), [(0, (1, 1)), (33.33, (70, 40)), (100, (64, 81))])
-def test_a_decoder_written_from_the_specification_reads_files(quality: float, size: tuple[int, int]) -> None:
+def test_the_plain_decoder_of_the_specification_reads_files(quality: float, size: tuple[int, int]) -> None:
     codec = Codec()
     image = np.random.default_rng(0).integers(0, 256, (*size, 3)).astype(np.uint8)
     data = codec.compress(image, quality=quality, tile=64)

@@ -3,8 +3,9 @@
     python tools/fuzz_decoder.py --mutations 100000          the mutator of tests/mutations.py: by seed, needs nothing else
     python tools/fuzz_decoder.py -max_total_time=1800 DIR    guided by coverage, its corpus kept in DIR: needs atheris
 
-A finding is left as a file in the working directory. Options of the second form are libFuzzer's; those in `fuzz` are given unless
-you give others. Its memory grows by some 10 KiB a file, which is not the decoder's: the same files without atheris leave it as it is.
+A finding is left as a file in the working directory. Options of the second form are libFuzzer's; those in `fuzz` are given
+unless you give others. Its memory grows by some 10 KiB a file. That is not the decoder's: the same files without atheris leave
+it as it is.
 """
 
 from __future__ import annotations
