@@ -1,4 +1,4 @@
-"""A second decoder of the entropy layer: docs/format.md line by line, in plain integers, with nothing of aecodec. Slow on purpose.
+"""A second decoder of the entropy layer: docs/format.md line by line in plain integers, without aecodec. Slow on purpose.
 
 It shows that the specification is enough, and is a witness against which the real one is tested.
 """
