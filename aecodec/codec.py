@@ -49,7 +49,7 @@ class Codec:
 
     Args:
         model: a weights file; the shipped one if None.
-        threads: for the float networks; the engine's own choice if None. Never changes a byte of what is decoded.
+        threads: for the float networks; the engine's own choice if None. Never changes a symbol of what is decoded.
         limits: bounds on what is read.
         engine: who computes the float networks; see `make_engine`.
     """
@@ -81,7 +81,11 @@ class Codec:
     def latent_coder(self) -> LatentCoder:
         """The entropy path: tables and integer network of the model."""
         tensors = self.weights.tensors
-        return LatentCoder(self.engine, ScalePath(tensors, STEPS), Models(Tables.load(tensors)))
+        try:
+            scales, tables = ScalePath(tensors, STEPS), Tables.load(tensors)
+        except (KeyError, IndexError, ValueError) as error:
+            raise ModelError(f"model {self.model_path}: not a weights file of aecodec ({error})") from error
+        return LatentCoder(self.engine, scales, Models(tables))
 
     def compress(
         self,

@@ -15,6 +15,7 @@ from aecodec import Codec, FormatError, LimitError, Limits, ModelError, UsageErr
 from aecodec.codec import to_8bit
 from aecodec.imageio import Picture, to_image
 from aecodec.latents import LatentRows
+from aecodec.model import weights
 from aecodec.model.autoencoder import AutoEncoder, ModelConfig
 from aecodec.model.quality import lmbda_of_level, node_weights
 from aecodec.tiles import HALO, LATENT, Grid
@@ -223,6 +224,15 @@ def test_a_missing_model_is_named(tmp_path: Path, photo: np.ndarray) -> None:
     (tmp_path / "bad.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0{}")
     with pytest.raises(ModelError, match="not a weights file"):
         Codec(tmp_path / "bad.safetensors").compress(photo)
+
+
+@pytest.mark.parametrize("name", ["tables.hyper", "scales.out0.weight", "g_s.stem.weight"])
+def test_a_model_without_one_of_its_tensors_is_refused(name: str, codec: Codec, tmp_path: Path, photo: np.ndarray) -> None:
+    tensors = {key: tensor for key, tensor in codec.weights.tensors.items() if key != name}
+    weights.save(tmp_path / "part.safetensors", tensors, codec.weights.config)
+    with pytest.raises(ModelError, match="part.safetensors"):
+        partial = Codec(tmp_path / "part.safetensors")
+        partial.decompress(partial.compress(photo[:16, :16]))
 
 
 def test_decoding_stays_cheap() -> None:
