@@ -39,7 +39,7 @@ golden: setup  ## Write golden files for new weights or a new format version; ex
 	$(BIN)/python tools/make_golden.py
 
 kodak: setup  ## The rate-distortion benchmark on the folder KODAK=…
-	$(BIN)/python benchmarks/run_kodak.py $(KODAK)
+	PYTHON=$(BIN)/python benchmarks/run_kodak $(KODAK) --jobs 2
 
 clean:  ## Remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
