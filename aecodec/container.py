@@ -209,6 +209,14 @@ def read_header(data: bytes, limits: Limits = Limits()) -> Header:
     return header
 
 
+def read_metadata(data: bytes) -> dict[str, bytes]:
+    """ICC, EXIF and XMP alone, checked by their checksums; tiles are not looked at."""
+    view = memoryview(data)
+    names = {kind: name for name, kind in METADATA.items()}
+    found = {names[c.type]: c for c in chunks(data) if c.type in names and c.intact}
+    return {name: bytes(view[chunk.start : chunk.start + chunk.length]) for name, chunk in found.items()}
+
+
 def chunks(data: bytes) -> list[Chunk]:
     """Every chunk of a file in order, with whether its checksum holds; raises FormatError where the layout is broken."""
     return list(_walk(memoryview(data), check=False))
