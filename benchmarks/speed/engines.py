@@ -1,6 +1,6 @@
 """The float networks one by one, ONNX Runtime beside PyTorch, on the arrays of one 768×512 picture.
 
-    OMP_NUM_THREADS=1 taskset -c 0 python benchmarks/speed/engines.py
+    python -m benchmarks.speed.engines
 
 Both engines are asked in turn, so that whatever else the machine does meets both. Writes engines.json and engines.md beside this.
 """
@@ -8,9 +8,7 @@ Both engines are asked in turn, so that whatever else the machine does meets bot
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from datetime import date
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -19,16 +17,13 @@ import numpy as np
 import onnxruntime
 import torch
 
-from aecodec.benchmark.rows import machine
 from aecodec.model.autoencoder import ModelConfig
 from aecodec.model.engine import Engine
 from aecodec.model.onnx_engine import OnnxEngine
 from aecodec.model.torch_engine import TorchEngine
 from aecodec.model.weights import Weights
-
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent.parent))
-from tools.export_onnx import example_inputs  # noqa: E402
+from benchmarks.measure import Facts, confined, table, write_results
+from tools.export_onnx import example_inputs
 
 ENCODING = ("g_a", "h_a", "h_s", "context0", "context1", "context2", "context3")
 DECODING = ("h_s", "context0", "context1", "context2", "context3", "g_s")
@@ -68,20 +63,15 @@ def sums(times: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
     }
 
 
-def as_markdown(facts: dict[str, object], rows: dict[str, dict[str, float]]) -> str:
-    """The table, and how it was made."""
-    lines = ["# The float networks: ONNX Runtime and PyTorch", ""]
-    lines += [f"- {name}: {value}" for name, value in facts.items()]
-    lines += [
-        "",
-        "| network | ONNX Runtime, ms | PyTorch, ms | PyTorch / ONNX | making the session, ms |",
-        "|---|---|---|---|---|",
+def tables(rows: dict[str, dict[str, float]]) -> list[str]:
+    """The table, and what it leaves unsaid."""
+    header = ["network", "ONNX Runtime, ms", "PyTorch, ms", "PyTorch / ONNX", "making the session, ms"]
+    cells = [
+        [name, f"{row['onnx']:.1f}", f"{row['torch']:.1f}", f"{row['torch'] / row['onnx']:.2f}", f"{row['session']:.1f}"]
+        for name, row in rows.items()
     ]
-    for name, row in rows.items():
-        ratio = row["torch"] / row["onnx"]
-        lines.append(f"| {name} | {row['onnx']:.1f} | {row['torch']:.1f} | {ratio:.2f} | {row['session']:.1f} |")
-    lines += ["", "Sessions are made once a process, those of g_a and g_s once a quality. PyTorch is eager, channels last.", ""]
-    return "\n".join(lines)
+    note = "Sessions are made once a process, those of g_a and g_s once a quality. PyTorch is eager, channels last."
+    return [*table(header, cells), "", note]
 
 
 def main() -> None:
@@ -90,23 +80,20 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeat", type=int, default=15)
     arguments = parser.parse_args()
+    facts = Facts(" ".join(["python -m benchmarks.speed.engines", *sys.argv[1:]]))
     weights = Weights.load()
-    times = milliseconds(weights, arguments.threads, arguments.repeat)
-    facts = {
+    with confined(arguments.threads):
+        times = milliseconds(weights, arguments.threads, arguments.repeat)
+    facts |= {
         "picture": f"{16 * WIDTH}×{16 * HEIGHT}",
         "threads": arguments.threads,
-        "median of": arguments.repeat,
+        "medians": f"of {arguments.repeat}",
         "versions": f"onnxruntime {onnxruntime.__version__}, torch {torch.__version__}, numpy {np.__version__}",
-        "machine": machine(),
-        "date": date.today().isoformat(),
         "model": weights.fingerprint.hex(),
-        "command": "python " + " ".join(["benchmarks/speed/engines.py", *sys.argv[1:]]),
     }
     rows = times | sums(times)
-    (HERE / "engines.json").write_text(json.dumps({**facts, "milliseconds": rows}, indent=2, ensure_ascii=False) + "\n")
-    table = as_markdown(facts, rows)
-    (HERE / "engines.md").write_text(table)
-    print(table)
+    title = "The float networks: ONNX Runtime and PyTorch"
+    write_results(Path(__file__).with_suffix(""), title, facts, {"milliseconds": rows}, tables(rows))
 
 
 if __name__ == "__main__":
