@@ -24,7 +24,7 @@ $(VENV)/.demo: pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
 	touch $@
 
-test: setup  ## Run the tests (about four minutes on two cores)
+test: setup  ## Run the tests (about two minutes on two cores)
 	$(BIN)/python -m pytest
 
 check: setup  ## Lint and check types
