@@ -71,9 +71,11 @@ def refit_tables(path: Path, images: list[Pixels], qualities: Sequence[float] = 
 def export(model: AutoEncoder, images: list[Pixels], path: Path) -> None:
     """Write the weights file of a model, its tables fitted on photographs."""
     draft = path.with_suffix(".draft")
-    write_weights(model, provisional_tables(model), draft)
-    tables = refit_tables(draft, images)
-    draft.unlink()
+    try:
+        write_weights(model, provisional_tables(model), draft)
+        tables = refit_tables(draft, images)
+    finally:
+        draft.unlink(missing_ok=True)
     write_weights(model, tables, path)
 
 
