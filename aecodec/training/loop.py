@@ -236,7 +236,7 @@ def _log(run: Run, row: dict[str, float]) -> None:
     path = run.folder / "metrics.csv"
     new = not path.exists()
     with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, restval="")
+        writer = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
         if new:
             writer.writeheader()
         shown = {name: f"{value:.5g}" for name, value in row.items()}
