@@ -69,11 +69,11 @@ def commands() -> list[Command]:
             ),
         ]
     for kind, line in (
-        ("compress", "cjxl -e 7 -q 95.5 photo.png photo.jxl"),
+        ("compress", "cjxl -e 7 -q 89 photo.png photo.jxl"),
         ("decompress", "djxl photo.jxl jxl.png"),
-        ("compress", "avifenc -s 6 -j all --min 0 --max 63 -a end-usage=q -a cq-level=14 photo.png photo.avif"),
+        ("compress", "avifenc -s 6 -j all --min 0 --max 63 -a end-usage=q -a cq-level=29 photo.png photo.avif"),
         ("decompress", "avifdec -j all photo.avif avif.png"),
-        ("compress", "cwebp -m 6 -mt -q 94 photo.png -o photo.webp"),
+        ("compress", "cwebp -m 6 -mt -q 83 photo.png -o photo.webp"),
         ("decompress", "dwebp -mt photo.webp -o webp.png"),
     ):
         argv = line.split()

@@ -33,7 +33,7 @@ LEFT_OUT = (("12", "avif"),)
 OURS = {"aecodec-onnx": 75, "aecodec-torch": 75}
 """The codecs of this project, and the quality, which is the default."""
 
-PEERS = {"jpeg": 94, "jpeg2000": 31.6, "webp": 94, "avif": 79, "avif-6": 80, "jxl": 94, "heic": 58}
+PEERS = {"jpeg": 82, "jpeg2000": 53, "webp": 83, "avif": 56, "avif-6": 58, "jxl": 85, "heic": 46}
 """Peers, and qualities at which each has roughly the PSNR that aecodec has; the table shows what it was."""
 
 PHASES = ("compress", "decompress")
