@@ -2,7 +2,6 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-KODAK ?= ../shared/data/kodak
 
 .PHONY: help setup demo test check light golden kodak clean
 
@@ -24,7 +23,7 @@ $(VENV)/.demo: pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
 	touch $@
 
-test: setup  ## Run the tests (about two minutes on two cores)
+test: setup  ## Run the tests (about three minutes on two cores)
 	$(BIN)/python -m pytest
 
 check: setup  ## Lint and check types
@@ -38,7 +37,8 @@ light:  ## Prove that the core install brings no torch and stays small
 golden: setup  ## Write golden files for new weights or a new format version; existing ones are never replaced
 	$(BIN)/python tools/make_golden.py
 
-kodak: setup  ## The rate-distortion benchmark on the folder KODAK=…
+kodak: setup  ## The rate-distortion benchmark on a folder: make kodak KODAK=DIR
+	@test -n "$(KODAK)" || { echo "make kodak KODAK=DIR, the folder with the 24 images"; exit 2; }
 	PYTHON=$(BIN)/python benchmarks/run_kodak $(KODAK) --jobs 2
 
 clean:  ## Remove the virtual environment and caches

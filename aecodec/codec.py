@@ -210,8 +210,13 @@ class Codec:
         rows, columns = within(box, around)
         return np.ascontiguousarray(y[:, rows, columns])
 
-    def _synthesise(self, content: Container, region: Region, allow_partial: bool, progress: Progress | None) -> _Synthesised:
-        """The pixels of a region, (H, W, 3) or (H, W) for gray, tile by tile; latents are held for three rows of tiles."""
+    def _synthesise(
+        self, content: Container, region: Region, allow_partial: bool, progress: Progress | None
+    ) -> tuple[Pixels, int]:
+        """The pixels of a region, (H, W, 3) or (H, W) for gray, and how many damaged tiles are gray in them.
+
+        Goes tile by tile; latents are held for three rows of tiles.
+        """
         header = content.header
         grid = Grid(header.width, header.height, header.tile)
         level = self.weights.level(header.quality)
@@ -237,10 +242,6 @@ class Codec:
             if progress:
                 progress(done, len(tiles))
         return out, len(latents.damaged)
-
-
-_Synthesised = tuple[Pixels, int]
-"""Pixels, and how many damaged tiles are gray in them."""
 
 
 def to_8bit(x_hat: Array) -> Pixels:

@@ -15,9 +15,6 @@ from torch import Tensor, nn
 
 from .quality import NODES
 
-HALO = 96
-"""Pixels of context beyond which neither transform sees: 84 for g_a, 88 for g_s, rounded up to whole latents."""
-
 
 class Block(nn.Module):
     """Residual block ``x + W2·act(W1·dw3×3(x))`` with 1×1 matrices C→2C→C; starts as the identity.
