@@ -70,14 +70,9 @@ class Header:
             raise FormatError(f"header: model has {len(self.model)} bytes, must have 8")
 
     @property
-    def columns(self) -> int:
-        """Tiles in a row."""
-        return -(-self.width // self.tile)
-
-    @property
-    def rows(self) -> int:
-        """Rows of tiles."""
-        return -(-self.height // self.tile)
+    def tiles(self) -> int:
+        """How many tile chunks the file has; `tiles.Grid` knows where they lie."""
+        return -(-self.width // self.tile) * -(-self.height // self.tile)
 
     def to_bytes(self) -> bytes:
         """The payload of the header chunk."""
@@ -159,8 +154,8 @@ def write(container: Container, limits: Limits = Limits()) -> bytes:
     """A complete file; raises FormatError if a field is out of range."""
     header = container.header
     check_limits(header, limits)
-    if len(container.tiles) != header.rows * header.columns:
-        raise FormatError(f"{len(container.tiles)} tiles, the header asks for {header.rows * header.columns}")
+    if len(container.tiles) != header.tiles:
+        raise FormatError(f"{len(container.tiles)} tiles, the header asks for {header.tiles}")
     if (container.alpha is not None) != header.mode.endswith("A"):
         raise FormatError(f"alpha must be there exactly when the mode has it, mode is {header.mode}")
     if unknown := container.metadata.keys() - METADATA.keys():
@@ -278,7 +273,7 @@ def read(data: bytes, limits: Limits = Limits(), allow_partial: bool = False) ->
             raise
         if before_damage is not None:  # it may have changed a type or a length: which tiles follow is unknown
             del tiles[before_damage:]
-    tiles += [None] * (header.rows * header.columns - len(tiles))
+    tiles += [None] * (header.tiles - len(tiles))
     return Container(header, tiles, alpha, metadata)
 
 
@@ -302,8 +297,8 @@ class _Order:
         self.last = rank
         self.tiles += chunk.type == TILE
         self.alpha |= chunk.type == ALPHA
-        if self.tiles > self.header.rows * self.header.columns:
-            raise FormatError(f"more tiles than the {self.header.rows * self.header.columns} of the header")
+        if self.tiles > self.header.tiles:
+            raise FormatError(f"more tiles than the {self.header.tiles} of the header")
         if chunk.type == END and chunk.length:
             raise FormatError(f"end chunk has {chunk.length} bytes, must have none")
         if chunk.type >= FIRST_OPTIONAL:
@@ -313,8 +308,7 @@ class _Order:
     def finish(self) -> None:
         if self.last != RANKS[END]:
             raise FormatError("the end chunk is missing, the file is cut")
-        wanted = self.header.rows * self.header.columns
-        if self.tiles != wanted:
-            raise FormatError(f"{self.tiles} tiles, the header asks for {wanted}")
+        if self.tiles != self.header.tiles:
+            raise FormatError(f"{self.tiles} tiles, the header asks for {self.header.tiles}")
         if self.alpha != self.header.mode.endswith("A"):
             raise FormatError(f"alpha chunk {'in' if self.alpha else 'missing from'} a file of mode {self.header.mode}")

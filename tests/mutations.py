@@ -63,6 +63,8 @@ def sample_files(codec: Codec) -> list[bytes]:
         codec.compress(Picture(smooth), quality=20, tile=64),
         codec.compress(Picture(noise[..., :3], noise[..., 3], metadata), quality=100, tile=64),
         codec.compress(Picture(smooth[:9, :9], smooth[:9, :9]), quality=0),
+        codec.compress(Picture(np.stack([smooth.T[:66, :]] * 3, axis=2)), quality=30, tile=64),
+        codec.compress(Picture(np.tile(smooth[:33, :66], (2, 1)), metadata={"exif": bytes(300)}), quality=5, tile=64),
     ]
 
 

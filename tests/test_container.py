@@ -58,7 +58,7 @@ def containers(draw: st.DrawFn) -> Container:
     header = draw(headers)
     tile = header.tile
     header = replace(header, width=draw(st.integers(1, 3 * tile)), height=draw(st.integers(1, 3 * tile)))
-    count = header.rows * header.columns
+    count = header.tiles
     tiles = draw(st.lists(payloads, min_size=count, max_size=count))
     alpha = draw(payloads) if header.mode.endswith("A") else None
     return Container(header, tiles, alpha, draw(st.dictionaries(st.sampled_from(list(METADATA)), payloads)))

@@ -3,9 +3,9 @@
     python tools/fuzz_decoder.py --mutations 100000          the mutator of tests/mutations.py: by seed, needs nothing else
     python tools/fuzz_decoder.py -max_total_time=1800 DIR    guided by coverage, its corpus kept in DIR: needs atheris
 
-A finding is left as a file in the working directory. Options of the second form are libFuzzer's; those in `fuzz` are given
-unless you give others. Its memory grows by some 10 KiB a file. That is not the decoder's: the same files without atheris leave
-it as it is.
+A finding is left as a file in the working directory: an error that is not ours, more than two seconds of the processor for one
+file, more than a gigabyte of memory. Options of the second form are libFuzzer's; those in `fuzz` are given unless others are.
+Its memory grows by some 10 KiB a file. That is not the decoder's: the same files without atheris leave it as it is.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from time import process_time
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # aecodec is imported late: atheris must be there first
+
+SECONDS = 2
+MEBIBYTES = 1024
 
 
 def main() -> None:
@@ -52,17 +55,25 @@ def run_mutations(seeds: range) -> None:
         start = process_time()
         try:
             outcomes[decompress(codec, data, allow_partial=rng.random() < 0.3)] += 1
+            slowest = max(slowest, (process_time() - start, seed))
+            if slowest[0] > SECONDS:
+                raise TimeoutError(f"{slowest[0]:.2f} s of the processor")
+            if peak_memory() > MEBIBYTES:
+                raise MemoryError(f"{peak_memory():.0f} MiB")
         except KeyboardInterrupt:
             raise
         except BaseException:  # a panic of Rust code is no Exception
             Path(f"finding-{seed}.aec").write_bytes(data)
             raise
-        slowest = max(slowest, (process_time() - start, seed))
         if (seed - seeds.start + 1) % 1000 == 0 or seed == seeds[-1]:
-            memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
             counts = ", ".join(f"{count} {name}" for name, count in outcomes.most_common())
-            print(f"{outcomes.total()} files: {counts}; peak {memory:.0f} MiB;", end=" ")
+            print(f"{outcomes.total()} files: {counts}; peak {peak_memory():.0f} MiB;", end=" ")
             print(f"slowest {slowest[0]:.2f} s of the processor (seed {slowest[1]})", flush=True)
+
+
+def peak_memory() -> float:
+    """Of this process so far, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def fuzz(arguments: list[str]) -> None:
