@@ -13,6 +13,7 @@ from PIL import Image
 from aecodec.cli import main
 from aecodec.model.autoencoder import AutoEncoder, ModelConfig
 from aecodec.training import checkpoint, export, loop
+from aecodec.training.compression import CompressionConfig, CompressionTask
 from aecodec.training.loop import TrainConfig
 
 
@@ -22,22 +23,24 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("photos").mkdir()
     for number in range(3):
-        Image.new("RGB", (700, 20), (number, 0, 0)).save(f"photos/{number}.png")
+        Image.new("RGB", (700, 260), (number, 0, 0)).save(f"photos/{number}.png")
 
 
 @pytest.mark.parametrize(("reached", "code"), [(7, 0), (3, 130)], ids=["done", "interrupted"])
 def test_training_options_and_exit_codes(reached: int, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
 
-    def train(data: Path, out: Path, config: TrainConfig, *_: object, **__: object) -> SimpleNamespace:
-        calls.append((data, out, config))
+    def train(task: CompressionTask, out: Path, config: TrainConfig, *_: object, **__: object) -> SimpleNamespace:
+        calls.append((task.photographs.source, task.config, out, config))
         return SimpleNamespace(step=reached)
 
     monkeypatch.setattr(loop, "train", train)
-    options = ["--steps", "7", "--batch", "2", "--patch", "64", "--lr", "0.5", "--decay", "1", "--seed", "3"]
+    options = ["--steps", "7", "--batch", "2", "--patch", "128", "--lr", "0.5", "--decay", "1", "--seed", "3", "--threads", "1"]
+    options += ["--distortion", "ms-ssim", "--init", "default"]
     assert main(["train", "compress", "photos", "--out", "run", *options]) == code
-    config = TrainConfig(steps=7, batch=2, patch=64, learning_rate=0.5, decay=1, seed=3)
-    assert calls == [(Path("photos"), Path("run"), config)]
+    sizes = CompressionConfig(batch=2, patch=128, late_from=6, distortion="ms-ssim", seed=3)
+    config = TrainConfig(steps=7, learning_rate=0.5, decay=1, seed=3)
+    assert calls == [(Path("photos"), sizes, Path("run"), config)]
 
 
 def test_training_needs_a_folder_that_exists(capsys: pytest.CaptureFixture[str]) -> None:
@@ -55,7 +58,7 @@ def test_export_takes_the_averaged_model_and_photographs_from_all_over(monkeypat
     assert main(["export", "run", "w.safetensors", "--data", "photos", "--images", "2"]) == 0
     ((state, images, path),) = calls
     assert all(torch.equal(state[name], average[name]) for name in average)
-    assert [image.shape for image in images] == [(20, 512, 3)] * 2
+    assert [image.shape for image in images] == [(260, 512, 3)] * 2
     assert path == Path("w.safetensors")
     assert np.any(images[0] != images[1])
 

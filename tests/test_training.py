@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import json
+import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,17 +13,20 @@ import pytest
 import torch
 from PIL import Image
 
+from aecodec import ModelError, UsageError
 from aecodec.codec import Codec
 from aecodec.model.autoencoder import AutoEncoder, ModelConfig, node_weights
 from aecodec.model.quality import level_of_lmbda
 from aecodec.model.quality import node_weights as node_weights_of_level
-from aecodec.training.data import DataError, PatchSampler, load_folder
+from aecodec.training import checkpoint
+from aecodec.training.compression import CompressionConfig, CompressionTask
+from aecodec.training.data import DataError, PatchSampler, Photographs, load_images
 from aecodec.training.export import export, load_model
-from aecodec.training.loop import DivergedError, TrainConfig, learning_rate, train, validate
+from aecodec.training.loop import DivergedError, Run, TrainConfig, checkpoint_path, learning_rate, train
 from aecodec.training.start import pca_start
 
 TINY = ModelConfig(n1=8, n2=16, m=16, nz=8, nc=8, blocks1=1, blocks2=1)
-SHORT = TrainConfig(steps=6, batch=2, patch=64, late_batch=1, late_patch=64, decay=2, warmup=2, validation_images=1)
+SHORT = TrainConfig(steps=6, decay=2, warmup=2)
 
 
 @pytest.fixture(scope="module")
@@ -42,29 +48,57 @@ def new_model() -> AutoEncoder:
     return AutoEncoder(TINY)
 
 
+def small_task(photos: Path, model: AutoEncoder | None = None, batch: int = 2) -> CompressionTask:
+    config = CompressionConfig(batch=batch, patch=64, late_batch=1, late_patch=64, late_from=4)
+    return CompressionTask(model or new_model(), Photographs.load(photos, 64, progress=False), config)
+
+
+def short_run(photos: Path, folder: Path, model: AutoEncoder | None = None, config: TrainConfig = SHORT) -> Run[AutoEncoder]:
+    return train(small_task(photos, model), folder, config, progress=False)
+
+
 def test_a_resumed_run_goes_on_exactly_as_if_never_stopped(photos: Path, tmp_path: Path) -> None:
-    whole = train(photos, tmp_path / "whole", SHORT, new_model(), progress=False)
-    first = TrainConfig(**{**vars(SHORT), "steps": 3, "decay": 0})
-    train(photos, tmp_path / "parts", first, new_model(), progress=False)
-    parts = train(photos, tmp_path / "parts", SHORT, new_model(), progress=False)
+    whole = short_run(photos, tmp_path / "whole")
+    short_run(photos, tmp_path / "parts", config=replace(SHORT, steps=3, decay=0))
+    parts = short_run(photos, tmp_path / "parts")
     assert parts.step == whole.step == 6
     torch.testing.assert_close(weights_of(parts.model), weights_of(whole.model), rtol=0, atol=0)
     torch.testing.assert_close(weights_of(parts.average), weights_of(whole.average), rtol=0, atol=0)
 
 
 def test_training_lowers_the_loss_and_writes_the_curve(photos: Path, tmp_path: Path) -> None:
-    config = TrainConfig(steps=100, batch=2, patch=64, late_batch=2, late_patch=64, decay=30, warmup=10, learning_rate=3e-3)
-    images = list(load_folder(photos, 64, progress=False).values())
-    before = validate(new_model().eval(), images)
-    run = train(photos, tmp_path, config, new_model(), progress=False)
-    assert validate(run.average, images)["val_loss"] < 0.8 * before["val_loss"]
-    (row,) = csv.DictReader((tmp_path / "metrics.csv").open())
-    assert (row["step"], float(row["psnr"]) > 5, row["val_psnr"] != "") == ("100", True, True)
+    config = TrainConfig(steps=100, decay=30, warmup=10, learning_rate=3e-3, log_every=50)
+    task = small_task(photos)
+    before = task.validate(new_model().eval())
+    run = train(task, tmp_path, config, progress=False)
+    assert task.validate(run.average)["val_loss"] < 0.8 * before["val_loss"]
+    middle, last = csv.DictReader((tmp_path / "metrics.csv").open())
+    assert (middle["step"], middle["val_psnr"]) == ("50", "")
+    assert (last["step"], float(last["psnr"]) > 5, float(last["val_psnr"]) > 5) == ("100", True, True)
+
+
+def test_a_run_explains_itself(photos: Path, tmp_path: Path) -> None:
+    short_run(photos, tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert (config["task"], config["model"], config["train"]["steps"]) == ("compress", TINY.to_dict(), 6)
+    assert (config["data"], config["images"], config["validation"]) == (str(photos), 2, ["0 ä.png"])
+    assert Image.open(tmp_path / "loss.png").size == (770, 440)
+    assert Image.open(tmp_path / "samples.png").width > 4 * 100
+
+
+def test_rows_that_a_killed_run_wrote_after_its_checkpoint_come_once(photos: Path, tmp_path: Path) -> None:
+    short_run(photos, tmp_path, config=replace(SHORT, steps=4, decay=0, log_every=2))
+    with (tmp_path / "metrics.csv").open("a") as file:
+        file.write("6,0,0,1e9\n")
+    short_run(photos, tmp_path, config=replace(SHORT, log_every=2))
+    rows = list(csv.DictReader((tmp_path / "metrics.csv").open()))
+    assert [row["step"] for row in rows] == ["2", "4", "6"]
+    assert "1e9" not in rows[2].values()
 
 
 def test_a_trained_model_becomes_a_weights_file_that_codes(photos: Path, tmp_path: Path) -> None:
-    model = train(photos, tmp_path / "run", SHORT, new_model(), progress=False).average
-    images = list(load_folder(photos, 64, progress=False).values())
+    model = short_run(photos, tmp_path / "run").average
+    images = list(load_images(photos, 64, progress=False).values())
     export(model, images, tmp_path / "own.safetensors")
     codec = Codec(tmp_path / "own.safetensors")
     data = codec.compress(images[0], quality=30)
@@ -76,21 +110,56 @@ def test_a_trained_model_becomes_a_weights_file_that_codes(photos: Path, tmp_pat
 
 
 def test_a_new_model_is_a_transform_codec_before_the_first_step(photos: Path) -> None:
-    images = list(load_folder(photos, 64, progress=False).values())
-    model = AutoEncoder(ModelConfig(blocks1=1, blocks2=1)).eval()
-    cold = validate(model, images)
-    pca_start(model, PatchSampler(images, 0).batch(0, 5000, 16))
-    warm = validate(model, images)
+    task = small_task(photos, AutoEncoder(ModelConfig(blocks1=1, blocks2=1)))
+    cold = task.validate(task.model.eval())
+    pca_start(task.model, PatchSampler(task.photographs.training, 0).batch(0, 5000, 16)[0])
+    warm = task.validate(task.model)
     assert warm["val_psnr"] > 25 > 15 > cold["val_psnr"]
     assert warm["val_loss"] < cold["val_loss"] / 5
 
 
-def test_the_loss_becoming_nan_stops_with_the_step(photos: Path, tmp_path: Path) -> None:
+def test_training_to_ms_ssim_makes_ms_ssim_count(photos: Path, tmp_path: Path) -> None:
+    photographs = Photographs.load(photos, 128, progress=False)
+    sizes = CompressionConfig(batch=2, patch=128, late_patch=128, distortion="ms-ssim")
+    task = CompressionTask(new_model(), photographs, sizes)
+    batch = task.batch(0)
+    loss, _ = task.loss(batch)
+    loss.backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in task.model.g_s.parameters())
+    plain = CompressionTask(new_model(), photographs, replace(sizes, distortion="mse"))
+    assert plain.loss(batch)[0].item() != pytest.approx(loss.item(), rel=0.01)
+    with pytest.raises(UsageError, match="128"):
+        CompressionConfig(patch=64, distortion="ms-ssim")
+
+
+def test_the_loss_becoming_nan_stops_with_the_step_and_the_batch(photos: Path, tmp_path: Path) -> None:
     model = new_model()
     with torch.no_grad():
         model.g_s.head.bias.fill_(float("nan"))
-    with pytest.raises(DivergedError, match="step 0"):
-        train(photos, tmp_path, SHORT, model, progress=False)
+    with pytest.raises(DivergedError, match=r"step 0: .* batch: .*ä\.png \d+x\d+\+\d+\+\d+, "):
+        short_run(photos, tmp_path, model)
+
+
+def test_a_folder_is_of_one_task(photos: Path, tmp_path: Path) -> None:
+    short_run(photos, tmp_path)
+    other = small_task(photos)
+    other.name = "other"
+    with pytest.raises(UsageError, match="is a run of 'compress', not of 'other'"):
+        train(other, tmp_path, SHORT, progress=False)
+    with pytest.raises(ModelError, match="of other sizes"):
+        short_run(photos, tmp_path, AutoEncoder(replace(TINY, n1=12)))
+
+
+def test_checkpoints_of_the_first_version_go_on(photos: Path, tmp_path: Path) -> None:
+    short_run(photos, tmp_path / "new")
+    short_run(photos, tmp_path / "old", config=replace(SHORT, steps=3, decay=0))
+    path = checkpoint_path(tmp_path / "old")
+    state = checkpoint.load(path)
+    del state["task"]
+    checkpoint.save(path, state)
+    again = short_run(photos, tmp_path / "old")
+    whole = checkpoint.load(checkpoint_path(tmp_path / "new"))
+    assert all(torch.equal(again.average.state_dict()[name], tensor) for name, tensor in whole["average"].items())
 
 
 def test_learning_rate_rises_holds_and_falls() -> None:
@@ -101,28 +170,55 @@ def test_learning_rate_rises_holds_and_falls() -> None:
     assert rates[999] == pytest.approx(config.final_rate, rel=0.01)
 
 
+def test_a_decay_over_all_steps_is_a_cosine_after_the_warm_up() -> None:
+    config = TrainConfig(steps=1000, decay=1000, warmup=100, final_rate=0)
+    rates = [learning_rate(config, step) for step in range(1000)]
+    assert max(rates) == rates[99] == pytest.approx(config.learning_rate, rel=0.03)
+    assert rates[500] == pytest.approx(config.learning_rate / 2)
+
+
 def test_a_bad_image_is_named_and_skipped(photos: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_bytes(b"not a picture")
     Image.new("RGB", (8, 8)).save(tmp_path / "small.png")
     Image.new("RGB", (80, 80)).save(tmp_path / "fine.webp")
-    assert list(load_folder(tmp_path, 64, progress=False)) == ["fine.webp"]
+    assert list(load_images(tmp_path, 64, progress=False)) == ["fine.webp"]
     said = capsys.readouterr().err
     assert "broken.png" in said
     assert "small.png: 8x8 is under 64 pixels" in said
 
 
-def test_a_folder_without_images_is_a_clear_error(tmp_path: Path) -> None:
+def test_a_zip_of_images_is_as_good_as_a_folder(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        for path in photos.rglob("*.png"):
+            archive.write(path, path.relative_to(photos))
+        archive.writestr("more/broken.jpg", b"not a picture")
+        archive.writestr("notes.txt", b"no picture at all")
+    from_folder, from_zip = (load_images(source, 64, progress=False) for source in (photos, tmp_path / "photos.zip"))
+    assert from_folder.keys() == from_zip.keys()
+    assert all(np.array_equal(from_folder[name], from_zip[name]) for name in from_folder)
+    assert "broken.jpg" in capsys.readouterr().err
+
+
+def test_nothing_to_train_on_is_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="none of 0 images"):
-        load_folder(tmp_path, 64, progress=False)
+        load_images(tmp_path, 64, progress=False)
+    (tmp_path / "no.zip").write_bytes(b"no archive")
+    with pytest.raises(DataError, match="neither a folder nor a zip"):
+        load_images(tmp_path / "no.zip", 64, progress=False)
+    Image.new("RGB", (80, 80)).save(tmp_path / "one.png")
+    with pytest.raises(DataError, match=r"only one\.png can be used"):
+        Photographs.load(tmp_path, 64, progress=False)
 
 
 def test_batches_depend_on_seed_and_step_alone() -> None:
-    images = [np.random.default_rng(i).integers(0, 256, (90, 100, 3), np.uint8) for i in range(3)]
+    images = {str(i): np.random.default_rng(i).integers(0, 256, (90, 100, 3), np.uint8) for i in range(3)}
     first, same, other = PatchSampler(images, 1), PatchSampler(images, 1), PatchSampler(images, 2)
     first.batch(0, 4, 64)
-    torch.testing.assert_close(first.batch(5, 4, 64), same.batch(5, 4, 64))
-    assert not torch.equal(first.batch(5, 4, 64), other.batch(5, 4, 64))
-    assert not torch.equal(first.batch(5, 4, 64), first.batch(6, 4, 64))
+    (x, names), (x_same, names_same), (x_other, _) = (sampler.batch(5, 4, 64) for sampler in (first, same, other))
+    torch.testing.assert_close(x, x_same)
+    assert names == names_same
+    assert not torch.equal(x, x_other)
+    assert not torch.equal(x, first.batch(6, 4, 64)[0])
 
 
 @pytest.mark.parametrize("lmbda", [0.0008, 0.013, 0.8])

@@ -25,7 +25,7 @@ CROP = 512
 def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", exists=True, file_okay=False, help="Folder of a training run.")],
     out: Annotated[Path, typer.Argument(metavar="OUT.safetensors", help="The weights file.")],
-    data: Annotated[Path, typer.Option(metavar="DATA", exists=True, file_okay=False, help="Photographs to fit the tables on.")],
+    data: Annotated[Path, typer.Option(metavar="DATA", exists=True, help="Photographs to fit the tables on.")],
     images: Annotated[int, typer.Option(min=1, metavar="N", help="How many of them, spread over the folder.")] = 24,
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace a file that exists.")] = False,
 ) -> None:
@@ -39,15 +39,15 @@ def export(
     need_torch("aec export")
     from ..model.autoencoder import AutoEncoder, ModelConfig
     from ..training import checkpoint
-    from ..training.data import find_images, load_image
+    from ..training.data import decode, find_images
     from ..training.export import export as write
 
     state = checkpoint.load(run / "checkpoint.pt")
     model = AutoEncoder(ModelConfig(**state["config"]))
     model.load_state_dict(state["average"])
-    paths = find_images(data)
-    if not paths:
+    files = list(find_images(data).values())
+    if not files:
         raise UsageError(f"{data} has no images")
-    photographs = [load_image(path)[:CROP, :CROP] for path in paths[:: max(1, len(paths) // images)][:images]]
+    photographs = [decode(read())[:CROP, :CROP] for read in files[:: max(1, len(files) // images)][:images]]
     write(model, photographs, out)
     say(f"{out}: step {state['step']}, tables fitted on {len(photographs)} photographs")

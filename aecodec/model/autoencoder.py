@@ -86,7 +86,10 @@ class AutoEncoder(nn.Module):
         (Minnen & Singh, ICIP 2020, section 3.2). Evaluation: everything is rounded, and index 0 is not coded, as in a file.
         """
         nodes = node_weights(lmbda)
-        y = self.g_a(x, nodes)  # (B, M, H/16, W/16)
+        return self.code(self.g_a(x, nodes), nodes)
+
+    def code(self, y: Tensor, nodes: Tensor) -> Estimate:
+        """The rest of `forward`, for a scaled latent (B, M, H/16, W/16) of any g_a; nodes (B, NODES)."""
         z = self.h_a(y).float()  # (B, nz, H/64, W/64)
         z_hat = round_through(z).clamp(-Z_MAX, Z_MAX)
         bits_z = self.prior.bits(self._for_rate(z, z_hat))

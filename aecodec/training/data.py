@@ -7,19 +7,23 @@ and the model never waits for a decoder.
 from __future__ import annotations
 
 import sys
+import zipfile
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from dataclasses import dataclass
+from functools import partial
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
 from ..errors import AecError
-
-Pixels = npt.NDArray[np.uint8]
+from .task import Pixels
 
 DOWNSCALE_CHANCE = 0.25
 DOWNSCALE_MIN = 0.6
@@ -31,34 +35,50 @@ class DataError(AecError):
     exit_code = 3
 
 
-def find_images(folder: Path) -> list[Path]:
-    """All files below a folder whose suffix Pillow can read, sorted."""
+def find_images(source: Path) -> dict[str, Callable[[], bytes]]:
+    """All files below a folder, or in a zip file, whose suffix Pillow can read: sorted names, and how to read each.
+
+    Raises:
+        DataError: a file is no zip file.
+    """
     Image.init()
     readable = {suffix for suffix, name in Image.registered_extensions().items() if name in Image.OPEN}
-    return sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix.lower() in readable)
+    if source.is_dir():
+        paths = sorted(path for path in source.rglob("*") if path.is_file())
+        files = {path.relative_to(source).as_posix(): path.read_bytes for path in paths}
+    else:
+        try:
+            archive = zipfile.ZipFile(source)
+        except (zipfile.BadZipFile, OSError) as error:
+            raise DataError(f"{source}: neither a folder nor a zip file ({error})") from error
+        files = {name: partial(archive.read, name) for name in sorted(archive.namelist()) if not name.endswith("/")}
+    return {name: read for name, read in files.items() if PurePosixPath(name).suffix.lower() in readable}
 
 
-def load_image(path: Path) -> Pixels:
-    """(H, W, 3) uint8."""
-    with Image.open(path) as image:
+def decode(data: bytes) -> Pixels:
+    """An image file as (H, W, 3) uint8."""
+    with Image.open(BytesIO(data)) as image:
         return np.asarray(image.convert("RGB"))
 
 
-def load_folder(folder: Path, min_side: int, progress: bool = True) -> dict[str, Pixels]:
-    """Every readable image of at least ``min_side`` on both sides, by its path below the folder; others are named and skipped."""
-    paths = find_images(folder)
+def load_images(source: Path, min_side: int, progress: bool = True) -> dict[str, Pixels]:
+    """Every readable image of at least ``min_side`` on both sides, by its name in the folder or zip; others are told and skipped.
+
+    Raises:
+        DataError: there is none.
+    """
+    files = find_images(source)
     images: dict[str, Pixels] = {}
 
-    def attempt(path: Path) -> Pixels | str:
+    def attempt(read: Callable[[], bytes]) -> Pixels | str:
         try:
-            return load_image(path)
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            return str(error)
+            return decode(read())
+        except (OSError, ValueError, SyntaxError, zipfile.BadZipFile, RuntimeError, Image.DecompressionBombError) as error:
+            return " ".join(str(error).split())
 
     with ThreadPoolExecutor(4) as pool:
-        loaded = pool.map(attempt, paths)
-        for path, pixels in tqdm(zip(paths, loaded, strict=True), "reading", len(paths), unit="img", disable=not progress):
-            name = path.relative_to(folder).as_posix()
+        loaded = pool.map(attempt, files.values())
+        for name, pixels in tqdm(zip(files, loaded, strict=True), "reading", len(files), unit="img", disable=not progress):
             if isinstance(pixels, str):
                 tqdm.write(f"skipped {name}: {pixels}", file=sys.stderr)
             elif min(pixels.shape[:2]) < min_side:
@@ -66,27 +86,59 @@ def load_folder(folder: Path, min_side: int, progress: bool = True) -> dict[str,
             else:
                 images[name] = pixels
     if not images:
-        raise DataError(f"{folder}: none of {len(paths)} images can be used (at least {min_side} pixels on each side)")
+        raise DataError(f"{source}: none of {len(files)} images can be used (at least {min_side} pixels on each side)")
     return images
+
+
+@dataclass(frozen=True)
+class Photographs:
+    """What is learned from, and the few images kept apart to validate on; by name."""
+
+    source: Path
+    training: Mapping[str, Pixels]
+    validation: Mapping[str, Pixels]
+
+    @classmethod
+    def load(cls, source: Path, min_side: int, validation: int = 8, progress: bool = True) -> Photographs:
+        """Of a folder or zip, at most ``validation`` images, and at most a tenth, spread over all, are kept apart.
+
+        Raises:
+            DataError: fewer than two images can be used.
+        """
+        images = load_images(source, min_side, progress)
+        if len(images) < 2:
+            raise DataError(
+                f"{source}: only {next(iter(images))} can be used, and two images are needed to validate on another one"
+            )
+        held_out = max(1, min(validation, len(images) // 10))
+        names = list(images)[:: len(images) // held_out][:held_out]
+        kept = {name: images.pop(name) for name in names}
+        return cls(source, images, kept)
+
+    def describe(self) -> dict[str, Any]:
+        """For config.json."""
+        return {"data": str(self.source), "images": len(self.training), "validation": list(self.validation)}
 
 
 class PatchSampler:
     """Random square patches, images chosen by their area; batch ``step`` is always the same for one seed."""
 
-    def __init__(self, images: list[Pixels], seed: int) -> None:
-        self.images = images
+    def __init__(self, images: Mapping[str, Pixels], seed: int) -> None:
+        self.names, self.images = list(images), list(images.values())
         self.seed = seed
-        area = np.array([float(image.shape[0] * image.shape[1]) for image in images])
+        area = np.array([float(image.shape[0] * image.shape[1]) for image in self.images])
         self.share = area / area.sum()
 
-    def batch(self, step: int, size: int, patch: int) -> Tensor:
-        """(size, 3, patch, patch) float32 in [0, 1], channels last in memory."""
+    def batch(self, step: int, size: int, patch: int) -> tuple[Tensor, list[str]]:
+        """(size, 3, patch, patch) float32 in [0, 1], channels last in memory, and where in which image each patch is from."""
         rng = np.random.default_rng((self.seed, step))
         chosen = rng.choice(len(self.images), size, p=self.share)
-        patches = np.stack([self._patch(self.images[i], patch, rng) for i in chosen])
-        return torch.from_numpy(patches).permute(0, 3, 1, 2).float().div_(255)
+        cut = [self._patch(int(i), patch, rng) for i in chosen]
+        patches = np.stack([pixels for pixels, _ in cut])
+        return torch.from_numpy(patches).permute(0, 3, 1, 2).float().div_(255), [name for _, name in cut]
 
-    def _patch(self, image: Pixels, patch: int, rng: np.random.Generator) -> Pixels:
+    def _patch(self, index: int, patch: int, rng: np.random.Generator) -> tuple[Pixels, str]:
+        image = self.images[index]
         side = patch
         if rng.random() < DOWNSCALE_CHANCE:
             side = min(round(patch / rng.uniform(DOWNSCALE_MIN, 1)), *image.shape[:2])
@@ -99,4 +151,22 @@ class PatchSampler:
             crop = crop[::-1]
         if flips & 2:
             crop = crop[:, ::-1]
-        return crop.transpose(1, 0, 2) if flips & 4 else crop
+        return crop.transpose(1, 0, 2) if flips & 4 else crop, f"{self.names[index]} {side}x{side}+{left}+{top}"
+
+
+def middle(image: Pixels, side: int = 512) -> Pixels:
+    """The middle of an image, at most ``side`` pixels on each side and a multiple of 64, for the networks to validate on."""
+    height, width = (min(side, extent // 64 * 64) for extent in image.shape[:2])
+    top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
+    return image[top : top + height, left : left + width]
+
+
+def to_tensor(image: Pixels) -> Tensor:
+    """(H, W, 3) uint8 → (1, 3, H, W) float32 in [0, 1], channels last in memory."""
+    return torch.from_numpy(image.copy()).permute(2, 0, 1)[None].float().div(255)
+
+
+def to_pixels(x: Tensor) -> Pixels:
+    """(1, 3, H, W), clamped to [0, 1] → (H, W, 3) uint8."""
+    levels: Pixels = x[0].clamp(0, 1).mul(255).round().permute(1, 2, 0).byte().contiguous().numpy()
+    return levels

@@ -21,7 +21,7 @@ from ..model import weights
 from ..model.autoencoder import AutoEncoder, ModelConfig
 from ..model.quality import MAX_LEVEL, Z_MAX
 from ..model.scales import INDEXES
-from .data import Pixels
+from .task import Pixels
 
 LEVEL_OF_DEFAULT = 4300
 """λ = 0.030, near 36 dB on Kodak: quality 75."""

@@ -1,9 +1,10 @@
-"""The training loop, readable top to bottom: R + λ·255²·MSE over random patches at random λ.
+"""The training loop, readable top to bottom, for whatever `task.Task` there is to learn.
 
     runs/NAME/
         config.json       everything needed to repeat the run
         checkpoint.pt     model, moving average, optimiser, step; replaced every few minutes
-        metrics.csv       the curve: a row every LOG_EVERY steps
+        metrics.csv       the curve; loss.png draws it
+        samples.png       what the model does to a few images
 
 A batch is a function of (seed, step) and so is the noise, so a run that is killed and resumed goes on as if nothing had happened.
 """
@@ -11,86 +12,81 @@ A batch is a function of (seed, step) and so is the noise, so a run that is kill
 from __future__ import annotations
 
 import copy
-import csv
 import json
 import math
+import platform
 import sys
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Generic
 
+import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 from tqdm import tqdm
 
-from ..errors import AecError, UsageError
-from ..model.autoencoder import AutoEncoder, ModelConfig
-from ..model.quality import LMBDA_MAX, LMBDA_MIN
+from .. import __version__
+from ..errors import AecError, ModelError, UsageError
 from . import checkpoint
-from .data import PatchSampler, Pixels, load_folder
-from .start import pca_start
-
-LOG_EVERY = 100
-PCA_PATCHES = 50_000
-LMBDA_PIVOT = 0.016
-"""Losses are weighted by (λ / LMBDA_PIVOT)^-0.5: low and high rates then pull equally."""
+from .parallel import Processes, processes
+from .record import Record
+from .task import Batch, M, Task
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """One run. Rates and sizes are those found best in equal time on two cores."""
+    """How to learn, whatever is learned. The rates are those found best for the codec's model."""
 
     steps: int = 100_000
-    batch: int = 16  # many different images a step while the rate is high
-    patch: int = 128
-    late_batch: int = 4  # fewer, larger patches while it decays
-    late_patch: int = 256
     learning_rate: float = 7e-4  # 2e-3 is clearly worse
     final_rate: float = 1e-5
     warmup: int = 200
-    decay: int = 30_000  # the last steps, over which the rate falls; 0 keeps it constant
-    log_domain_rate: float = 5.0  # gains, offsets and the prior live in the log domain and arrive last without this factor
-    ema: float = 0.999
-    clip: float = 1.0
+    decay: int = 30_000  # the last steps, over which the rate falls; 0 keeps it constant, all of them make it a cosine
+    ema: float = 0.999  # of the moving average that is validated and exported; 0 is the model itself
+    clip: float = 1.0  # bound on the norm of the gradient; 0 is none
+    bfloat16: bool = False  # autocast, for CPUs that have it (lscpu: avx512_bf16, amx_bf16)
     seed: int = 0
-    validation_images: int = 8
+    log_every: int = 100
+    validate_every: int = 1000
     checkpoint_minutes: float = 5.0
 
 
 class DivergedError(AecError):
-    """The loss is no longer a number; the message names the step."""
+    """The loss is no longer a number; the message names the step and the batch."""
 
 
 def learning_rate(config: TrainConfig, step: int) -> float:
     """Warm-up, constant, then a cosine down to ``final_rate`` over the last ``decay`` steps."""
+    warm = min(1.0, (step + 1) / max(1, config.warmup))
     start = config.steps - config.decay
     if step < start or config.decay == 0:
-        return config.learning_rate * min(1.0, (step + 1) / config.warmup)
+        return config.learning_rate * warm
     progress = (step - start) / config.decay
-    return config.final_rate + (config.learning_rate - config.final_rate) * 0.5 * (1 + math.cos(math.pi * progress))
+    rate = config.final_rate + (config.learning_rate - config.final_rate) * 0.5 * (1 + math.cos(math.pi * progress))
+    return rate * warm
 
 
-class Run:
-    """The state of one training run: networks, optimiser, step, and the seconds spent."""
+class Run(Generic[M]):
+    """The state of one training run: model, moving average, optimiser, step, and the seconds spent."""
 
-    def __init__(self, folder: Path, config: TrainConfig, model: AutoEncoder) -> None:
-        self.folder, self.config = folder, config
-        self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    def __init__(self, task: Task[M], folder: Path, config: TrainConfig, group: Processes = Processes()) -> None:
+        self.task, self.folder, self.config, self.group = task, folder, config, group
+        self.model = task.model
         self.average = copy.deepcopy(self.model).eval()
-        self.optimizer = make_optimizer(self.model, config)
+        self.optimizer = task.optimizer(config.learning_rate)
         self.step, self.seconds = 0, 0.0
-
-    @property
-    def checkpoint_path(self) -> Path:
-        """Where `save` writes."""
-        return self.folder / "checkpoint.pt"
 
     def save(self) -> None:
         """Replace the checkpoint."""
         checkpoint.save(
-            self.checkpoint_path,
+            checkpoint_path(self.folder),
             {
-                "config": self.model.config.to_dict(),
+                "task": self.task.name,
+                "config": self.task.describe()["model"],
                 "model": self.model.state_dict(),
                 "average": self.average.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
@@ -100,144 +96,145 @@ class Run:
         )
 
     def resume(self) -> None:
-        """Go on from the checkpoint; the learning rates come from the config as it is now."""
-        state = checkpoint.load(self.checkpoint_path)
-        self.model.load_state_dict(state["model"])
-        self.average.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        """Go on from the checkpoint; the learning rates come from the config as it is now.
+
+        Raises:
+            UsageError: the run was begun with another task.
+            ModelError: the checkpoint is broken or its model of other sizes.
+        """
+        path = checkpoint_path(self.folder)
+        state = checkpoint.load(path)
+        begun = state.get("task", "compress")  # the first runs knew no other
+        if begun != self.task.name:
+            raise UsageError(f"{self.folder} is a run of {begun!r}, not of {self.task.name!r}; choose another folder")
+        try:
+            self.model.load_state_dict(state["model"])
+            self.average.load_state_dict(state["average"])
+            self.optimizer.load_state_dict(state["optimizer"])
+        except (RuntimeError, ValueError) as error:
+            raise ModelError(f"{path}: of a model of other sizes ({' '.join(str(error).split())})") from error
         self.step, self.seconds = state["step"], state["seconds"]
 
-    def train_step(self, x: Tensor) -> dict[str, float]:
-        """One update on a batch (B, 3, H, W); returns loss, bpp and PSNR of the batch."""
-        torch.manual_seed(self.config.seed * 1_000_003 + self.step)
+    def train_step(self, batch: Batch) -> dict[str, float]:
+        """One update; returns the loss, what the task shows of the batch, and the rate."""
+        batch = self.group.share(batch)
+        torch.manual_seed((self.config.seed * 1_000_003 + self.step) * self.group.count + self.group.rank)
         rate = learning_rate(self.config, self.step)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate * group["factor"]
-        span = math.log(LMBDA_MAX / LMBDA_MIN)
-        lmbda = LMBDA_MIN * torch.exp(torch.rand(len(x)) * span)  # log-uniform, one for each sample
-        loss, bpp, mse = rate_distortion(self.model, x, lmbda)
-        if not torch.isfinite(loss):
-            raise DivergedError(f"step {self.step}: the loss is {loss.item()}; lower the learning rate and resume")
+        for parameters in self.optimizer.param_groups:
+            parameters["lr"] = rate * parameters["factor"]
+        with torch.autocast("cpu", torch.bfloat16, self.config.bfloat16):
+            loss, shown = self.task.loss(batch)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
+        loss = loss.detach()
+        self.group.average([p.grad for p in self.model.parameters() if p.grad is not None] + [loss])
+        if not torch.isfinite(loss):
+            names = ", ".join(batch.names)
+            raise DivergedError(
+                f"step {self.step}: the loss is {loss.item()}; lower the learning rate and resume; batch: {names}"
+            )
+        if self.config.clip:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
         self.optimizer.step()
         self.step += 1
         self._average()
-        psnr = -10 * torch.log10(mse).mean()
-        return {"loss": loss.item(), "bpp": bpp.mean().item(), "psnr": psnr.item(), "rate": rate}
+        return {"rate": rate, "loss": loss.item(), **shown}
 
     @torch.no_grad()
     def _average(self) -> None:
         keep = min(self.config.ema, (self.step + 1) / (self.step + 10))
         torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), 1 - keep)
+        for mine, new in zip(self.average.buffers(), self.model.buffers(), strict=True):
+            mine.copy_(new)
 
 
-def make_optimizer(model: AutoEncoder, config: TrainConfig) -> torch.optim.Optimizer:
-    """Adam, with a higher rate for the parameters that live in the log domain."""
-    fast = [model.g_a.log_gain, model.g_s.log_gain, *model.prior.parameters()]
-    offsets = [model.scale_net.offset]  # in scale indexes, of which ten are one natural unit
-    apart = {id(p) for p in (*fast, *offsets)}
-    rest = [p for p in model.parameters() if id(p) not in apart]
-    groups = [
-        {"params": rest, "factor": 1.0},
-        {"params": fast, "factor": config.log_domain_rate},
-        {"params": offsets, "factor": config.log_domain_rate * 10},
-    ]
-    return torch.optim.Adam(groups, lr=config.learning_rate, betas=(0.9, 0.99), fused=True)
+def checkpoint_path(folder: Path) -> Path:
+    """The checkpoint of a run."""
+    return folder / "checkpoint.pt"
 
 
-def rate_distortion(model: AutoEncoder, x: Tensor, lmbda: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The weighted loss (scalar), and bpp and MSE of each sample (B,)."""
-    estimate = model(x, lmbda)
-    mse = (estimate.x_hat - x).square().flatten(1).mean(1)
-    bpp = (estimate.bits_y + estimate.bits_z) / (x.shape[2] * x.shape[3])
-    loss = (bpp + lmbda * 255**2 * mse) * (lmbda / LMBDA_PIVOT) ** -0.5
-    return loss.mean(), bpp.detach(), mse.detach()
-
-
-@torch.no_grad()
-def validate(model: AutoEncoder, images: list[Pixels], side: int = 512) -> dict[str, float]:
-    """Mean loss, bpp and PSNR of the middles of some images at five λ, everything rounded as in a file."""
-    lmbda = torch.exp(torch.linspace(math.log(LMBDA_MIN * 1.5), math.log(LMBDA_MAX / 2), 5))
-    total = torch.zeros(3)
-    for image in images:
-        height, width = (min(side, extent // 64 * 64) for extent in image.shape[:2])
-        top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
-        pixels = torch.from_numpy(image[top : top + height, left : left + width].copy())
-        x = pixels.permute(2, 0, 1)[None].float().div(255).expand(5, -1, -1, -1)
-        loss, bpp, mse = rate_distortion(model, x.contiguous(memory_format=torch.channels_last), lmbda)
-        total += torch.stack([loss, bpp.mean(), -10 * torch.log10(mse).mean()])
-    loss_, bpp_, psnr = (total / len(images)).tolist()
-    return {"val_loss": loss_, "val_bpp": bpp_, "val_psnr": psnr}
-
-
-def train(data: Path, folder: Path, config: TrainConfig, start: AutoEncoder | ModelConfig, progress: bool = True) -> Run:
+def train(task: Task[M], folder: Path, config: TrainConfig, progress: bool = True) -> Run[M]:
     """Train until ``config.steps``, resuming if the folder has a checkpoint. Ctrl-C saves and returns.
 
-    ``start`` is a model to go on from, or the sizes of a new one, which then starts from principal components.
+    Raises:
+        DivergedError: the loss is no longer a number.
+        UsageError: the folder is a run of another task.
     """
-    if config.patch % 64 or config.late_patch % 64:
-        raise UsageError(f"patches are {config.patch} and {config.late_patch} pixels, must be multiples of 64")
-    folder.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(config.seed)
-    run = Run(folder, config, start if isinstance(start, AutoEncoder) else AutoEncoder(start))
-    resumed = run.checkpoint_path.exists()
-    if resumed:
-        run.resume()
-    description = {"train": asdict(config), "model": run.model.config.to_dict(), "data": str(data)}
-    (folder / "config.json").write_text(json.dumps(description, indent=2) + "\n")
-    images = list(load_folder(data, max(config.patch, config.late_patch), progress).values())
-    held_out = max(1, min(config.validation_images, len(images) // 10))
-    validation = images[:: len(images) // held_out][:held_out]
-    chosen = {id(image) for image in validation}
-    sampler = PatchSampler([image for image in images if id(image) not in chosen] or images, config.seed)
-    if not resumed and isinstance(start, ModelConfig):
-        pca_start(run.model, sampler.batch(0, PCA_PATCHES, 16))
-        run.average.load_state_dict(run.model.state_dict())
-    try:
-        _loop(run, sampler, validation, progress)
-    except KeyboardInterrupt:
-        tqdm.write(f"interrupted at step {run.step}, saved; run the same command to go on", file=sys.stderr)
-    run.save()
-    return run
+    with processes() as group:
+        run = Run(task, folder, config, group)
+        if checkpoint_path(folder).exists():
+            run.resume()
+        if not group.first:
+            _loop(run, None, progress=False)
+            return run
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.json").write_text(json.dumps(_description(run), indent=2) + "\n")
+        try:
+            with closing(Record(folder, run.step)) as record:
+                _loop(run, record, progress)
+        except KeyboardInterrupt:
+            tqdm.write(f"interrupted at step {run.step}, saved; run the same command to go on", file=sys.stderr)
+        run.save()
+        return run
 
 
-def _loop(run: Run, sampler: PatchSampler, validation: list[Pixels], progress: bool) -> None:
+def _description(run: Run[Any]) -> dict[str, Any]:
+    versions = {"aecodec": __version__, "python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
+    return {
+        "task": run.task.name,
+        "train": asdict(run.config),
+        **run.task.describe(),
+        "processes": run.group.count,
+        "threads": torch.get_num_threads(),
+        "versions": versions,
+    }
+
+
+def _loop(run: Run[Any], record: Record | None, progress: bool) -> None:
+    """Train to the last step; ``record`` is None in all processes but the first."""
     config = run.config
     bar = tqdm(total=config.steps, initial=run.step, unit="step", smoothing=0.05, disable=not progress)
     recent: list[dict[str, float]] = []
+    shown: dict[str, str] = {}
     last_save = last_tick = time.monotonic()
-    run.model.train()
-    while run.step < config.steps:
-        late = run.step >= config.steps - config.decay
-        size, patch = (config.late_batch, config.late_patch) if late else (config.batch, config.patch)
-        recent.append(run.train_step(sampler.batch(run.step, size, patch)))
+    for batch, waited in _batches(run):
+        run.model.train()
+        metrics = run.train_step(batch)
         now = time.monotonic()
-        run.seconds, last_tick = run.seconds + now - last_tick, now
+        run.seconds, elapsed, last_tick = run.seconds + now - last_tick, now - last_tick, now
+        recent.append({**metrics, "wait": waited / elapsed})
         bar.update()
-        if run.step % LOG_EVERY == 0 or run.step == config.steps:
-            row = {name: sum(metrics[name] for metrics in recent) / len(recent) for name in recent[0]}
+        if record and (run.step % config.log_every == 0 or run.step == config.steps):
+            row = _row(run, recent)
             recent.clear()
-            if run.step % (10 * LOG_EVERY) == 0 or run.step == config.steps:
-                row |= validate(run.average, validation)
-            _log(run, row)
-            bar.set_postfix({name: f"{row[name]:.3f}" for name in ("loss", "bpp", "psnr")})
-        if now - last_save > config.checkpoint_minutes * 60:
+            validated = run.step % config.validate_every == 0 or run.step == config.steps
+            with torch.no_grad():
+                row |= run.task.validate(run.average) if validated else {}
+                record.add(run.step, row)
+                if validated:
+                    record.draw(run.task.samples(run.average))
+            shown |= {name: f"{row[name]:.4g}" for name in ("epoch", "loss", "val_loss") if name in row}
+            bar.set_postfix(shown)
+        if record and now - last_save > config.checkpoint_minutes * 60:
             run.save()
             last_save = now
     bar.close()
 
 
-COLUMNS = ("step", "hours", "rate", "loss", "bpp", "psnr", "val_loss", "val_bpp", "val_psnr")
+def _batches(run: Run[Any]) -> Iterator[tuple[Batch, float]]:
+    """The batches from the run's step on, each made while the one before is learned from; and the seconds waited for it."""
+    with ThreadPoolExecutor(1) as ahead:
+        coming = ahead.submit(run.task.batch, run.step)
+        while run.step < run.config.steps:
+            started = time.monotonic()
+            batch = coming.result()
+            waited = time.monotonic() - started
+            coming = ahead.submit(run.task.batch, run.step + 1)
+            yield batch, waited
 
 
-def _log(run: Run, row: dict[str, float]) -> None:
-    path = run.folder / "metrics.csv"
-    new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
-        if new:
-            writer.writeheader()
-        shown = {name: f"{value:.5g}" for name, value in row.items()}
-        writer.writerow({"step": run.step, "hours": f"{run.seconds / 3600:.3f}", **shown})
+def _row(run: Run[Any], recent: list[dict[str, float]]) -> dict[str, float]:
+    """The means of the latest steps. "wait" is the share of the time in which the model waited for its batch."""
+    epochs = {"epoch": run.step / run.task.steps_per_epoch} if run.task.steps_per_epoch else {}
+    means = {name: sum(metrics[name] for metrics in recent) / len(recent) for name in recent[0]}
+    return {"hours": run.seconds / 3600, **epochs, **means}

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from ..model.autoencoder import AutoEncoder
 from ..model.scales import INDEX_STEP, SCALE_MIN
 
+PCA_PATCHES = 50_000
+"""How many are enough."""
 DAMP = 0.02
 """What is left of the random start beside the components."""
 HEADROOM = 0.3
@@ -24,7 +26,7 @@ HEADROOM = 0.3
 
 @torch.no_grad()
 def pca_start(model: AutoEncoder, patches: Tensor) -> None:
-    """Set the linear layers of a new model from patches (N, 3, 16, 16) in [0, 1]; tens of thousands are enough."""
+    """Set the linear layers of a new model from patches (N, 3, 16, 16) in [0, 1]."""
     g_a, g_s, config = model.g_a, model.g_s, model.config
     blocks = F.unfold(patches - 0.5, 8, stride=8)  # (N, 192, 4)
     first, _ = _components(blocks.transpose(1, 2).reshape(-1, 192), config.n1)  # (192, n1)
