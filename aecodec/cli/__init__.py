@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from . import benchmark, compress, decompress, export, info, train, verify
+from . import benchmark, compress, decompress, export, info, train, train_classic, verify
 from .messages import explain, say
 from .signals import terminate_like_interrupt
 
@@ -47,6 +47,8 @@ app.command(epilog=decompress.EXAMPLES)(decompress.decompress)
 app.command(epilog=info.EXAMPLES)(info.info)
 app.command(epilog=verify.EXAMPLES)(verify.verify)
 app.command()(benchmark.benchmark)
+train.app.callback()(train_classic.train)
+train.app.command(epilog=train_classic.EXAMPLES)(train_classic.classic)
 app.add_typer(train.app, name="train")
 app.command(epilog=export.EXAMPLES)(export.export)
 

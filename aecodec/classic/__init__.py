@@ -1,0 +1,1 @@
+"""The textbook autoencoders, trained on small images; all but `presets` needs torch."""
