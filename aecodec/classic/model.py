@@ -21,11 +21,9 @@ import torch
 from ..errors import ModelError, UsageError
 from .codes import CodeGrid
 from .data import Images
+from .files import KEY, model_file
 from .networks import Autoencoder
 from .presets import Architecture
-
-FILE = "model.safetensors"
-"""The name of the file in the folder of a run."""
 
 Floats = npt.NDArray[np.float32]
 
@@ -47,7 +45,7 @@ class TrainedModel:
             data = path.read_bytes()
             tensors = safetensors.numpy.load(data)
             size = int.from_bytes(data[:8], "little")
-            config = json.loads(json.loads(data[8 : 8 + size])["__metadata__"]["classic"])
+            config = json.loads(json.loads(data[8 : 8 + size])["__metadata__"][KEY])
             model = Autoencoder(Architecture.from_dict(config["architecture"]), tuple(config["shape"]))
             grid = CodeGrid.load(tensors)
             networks = {k: torch.from_numpy(v) for k, v in tensors.items() if k.startswith(("encoder.", "decoder."))}
@@ -84,19 +82,5 @@ def save(model: Autoencoder, images: Images, recipe: dict[str, Any], path: Path)
     config = {"architecture": model.architecture.to_dict(), "shape": list(model.shape), "recipe": recipe}
     ordered = {name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)}
     partial = path.with_suffix(".partial")
-    partial.write_bytes(safetensors.numpy.save(ordered, {"classic": json.dumps(config, sort_keys=True)}))
+    partial.write_bytes(safetensors.numpy.save(ordered, {KEY: json.dumps(config, sort_keys=True)}))
     partial.replace(path)
-
-
-def model_file(path: Path) -> Path:
-    """A model's file, also by the folder of its run."""
-    return path / FILE if path.is_dir() else path
-
-
-def is_classic(path: Path) -> bool:
-    """Whether a file, or the folder of a run, holds a classic autoencoder; False if it holds nothing that can be read."""
-    try:
-        with safetensors.safe_open(model_file(path), "numpy") as file:
-            return "classic" in (file.metadata() or {})
-    except (OSError, safetensors.SafetensorError):
-        return False

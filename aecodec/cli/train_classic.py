@@ -91,6 +91,7 @@ def _train(
 
     from ..classic import model
     from ..classic.data import load_split
+    from ..classic.files import MODEL
     from ..classic.networks import Autoencoder
     from ..classic.task import ClassicTask, train_config
 
@@ -101,10 +102,10 @@ def _train(
     task = ClassicTask(Autoencoder(architecture, training.shape), recipe, training, validation, data, seed)
     run_to_the_end(task, out, train_config(recipe, len(training), seed), progress)
     trained = task.model.eval()
-    model.save(trained, training, asdict(recipe), out / model.FILE)
+    model.save(trained, training, asdict(recipe), out / MODEL)
     with torch.no_grad():
         figures = ", ".join(f"{name} {value:.4g}" for name, value in task.validate(trained).items())
-    say(f"{out / model.FILE}: {recipe.epochs} epochs, {figures}")
+    say(f"{out / MODEL}: {recipe.epochs} epochs, {figures}")
 
 
 def _preset(name: str) -> Preset:
