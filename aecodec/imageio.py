@@ -23,6 +23,9 @@ from .errors import AecError, FormatError, LimitError, UsageError
 from .limits import Limits
 from .pixels import AnyArray, Plane
 
+NO_PICTURES = {"AEC", "BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
+"""Formats that Pillow recognizes but doesn't decode by itself, and our own."""
+
 
 @dataclass(frozen=True, eq=False)
 class Picture:
@@ -145,6 +148,12 @@ def to_image(picture: Picture) -> Image.Image:
         image.putalpha(Image.fromarray(picture.alpha))
     image.info.update(metadata.pillow_info(picture.metadata))
     return image
+
+
+def is_image(name: str) -> bool:
+    """Whether Pillow reads files of this name's suffix; .aec files are not taken for images."""
+    kind = Image.registered_extensions().get(Path(name).suffix.lower())
+    return kind in Image.OPEN and kind not in NO_PICTURES
 
 
 def format_of_suffix(path: Path) -> str:

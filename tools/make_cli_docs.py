@@ -9,7 +9,20 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs" / "cli.md"
-COMMANDS = ("", "compress", "decompress", "info", "verify", "benchmark", "train", "train compress", "export")
+COMMANDS = (
+    "",
+    "compress",
+    "decompress",
+    "info",
+    "verify",
+    "benchmark",
+    "distributed",
+    "distributed compress",
+    "distributed decompress",
+    "train",
+    "train compress",
+    "export",
+)
 
 
 def help_of(command: str) -> str:

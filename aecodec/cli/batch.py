@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from .messages import explain, printable, say
@@ -88,28 +89,40 @@ def attempt(work: Work, task: Task, progress: Progress | None = None) -> Outcome
 
 def run(tasks: Sequence[Task], work: Work, verb: Verb, show: Show, *, jobs: int = 1, dry_run: bool = False) -> int:
     """Do all tasks and say what became of them; returns the exit code."""
-    started = time.perf_counter()
-    outcomes = [o for o in map(_without_work, tasks) if o]
+    known = [outcome for outcome in map(_without_work, tasks) if outcome]
     todo = [task for task in tasks if not (task.refused or task.skipped)]
-    for outcome in outcomes:
-        _tell(outcome, show)
     if dry_run:
-        for outcome in (Outcome(task.source, task.target, "planned") for task in todo):
-            print(outcome.to_json() if show.json else printable(f"{outcome.source} -> {outcome.target or verb.name}"))
-        return _exit_code(outcomes, len(tasks))
-    bar = _Bar(verb, len(todo), show)
+        return tell_plan([*known, *(Outcome(task.source, task.target, "planned") for task in todo)], verb, show)
+    bar = Bar(verb, len(tasks), show)
+    with closing(_outcomes(todo, work, jobs, bar.tile)) as results:
+        return follow(chain(known, results), bar)
+
+
+def tell_plan(outcomes: Sequence[Outcome], verb: Verb, show: Show) -> int:
+    """Say what would be done, and what can't be; returns the exit code."""
+    for outcome in outcomes:
+        if outcome.status == "planned" and not show.json:
+            print(printable(f"{outcome.source} -> {outcome.target or verb.name}"))
+        else:
+            _tell(outcome, show)
+    return _exit_code(outcomes, len(outcomes))
+
+
+def follow(outcomes: Iterable[Outcome], bar: Bar) -> int:
+    """Say what becomes of the bar's files while it does, and a summary in the end; returns the exit code."""
+    started = time.perf_counter()
+    seen: list[Outcome] = []
     try:
-        with closing(_outcomes(todo, work, jobs, bar.tile)) as results:
-            for outcome in results:
-                outcomes.append(outcome)
-                bar.clear()
-                _tell(outcome, show)
-                bar.file(outcome)
+        for outcome in outcomes:
+            seen.append(outcome)
+            bar.clear()
+            _tell(outcome, bar.show)
+            bar.file(outcome)
     finally:  # after an interrupt, too
         bar.close()
-        if not show.quiet:
-            _summarize(outcomes, len(tasks), verb, time.perf_counter() - started)
-    return _exit_code(outcomes, len(tasks))
+        if not bar.show.quiet:
+            _summarize(seen, bar.files, bar.verb, time.perf_counter() - started)
+    return _exit_code(seen, bar.files)
 
 
 def _without_work(task: Task) -> Outcome | None:
@@ -163,24 +176,23 @@ def _summarize(outcomes: Sequence[Outcome], tasks: int, verb: Verb, seconds: flo
         say(f"{outcomes[0].source}: skipped, {outcomes[0].target} {outcomes[0].notes[0]}")
 
 
-class _Bar:
+class Bar:
     """The progress bar: over files, or over the tiles of one file if that takes long. Only where somebody looks."""
 
     def __init__(self, verb: Verb, files: int, show: Show) -> None:
-        self.many = files > 1
-        self.verb = verb
+        self.verb, self.files, self.show = verb, files, show
         self.bytes_in = self.bytes_out = 0
         self.bar: Any = None
-        if show.progress and not show.quiet and files and sys.stderr.isatty():
+        if show.progress and not show.quiet and sys.stderr.isatty():
             from tqdm import tqdm
 
-            unit, delay = ("file", 0.0) if self.many else ("tile", BAR_DELAY)
-            self.bar = tqdm(total=files if self.many else None, desc=verb.name, unit=unit, delay=delay, leave=False)
+            unit, delay = ("file", 0.0) if files > 1 else ("tile", BAR_DELAY)
+            self.bar = tqdm(total=files if files > 1 else None, desc=verb.name, unit=unit, delay=delay, leave=False)
 
     @property
     def tile(self) -> Progress | None:
         """Called by the codec after each tile, if the bar is one of tiles."""
-        return None if self.bar is None or self.many else self._tile
+        return None if self.bar is None or self.files > 1 else self._tile
 
     def _tile(self, done: int, total: int) -> None:
         self.bar.total = total
@@ -190,7 +202,7 @@ class _Bar:
         """One more file is through."""
         self.bytes_in += outcome.bytes_in
         self.bytes_out += outcome.bytes_out
-        if self.bar is not None and self.many:
+        if self.bar is not None and self.files > 1:
             self.bar.set_postfix_str(self.verb.ratio(self.bytes_in, self.bytes_out).lstrip(", "), refresh=False)
             self.bar.update()
 

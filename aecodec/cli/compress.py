@@ -31,9 +31,6 @@ Examples:
   aec compress photos/ scan.tif -o out/     a whole tree, mirrored into out/
   convert x.nef png:- | aec compress - > x.aec
 """
-NO_PICTURES = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
-"""Formats that Pillow recognizes but doesn't decode by itself."""
-
 DEFAULT_QUALITY = 75.0
 
 VERB = batch.Verb("compress", "compressed", shrinks=True)
@@ -75,6 +72,8 @@ def compress(
     """
     if tile % TILE_UNIT or not TILE_UNIT <= tile <= MAX_TILE:
         raise UsageError(f"--tile is {tile}, must be a multiple of {TILE_UNIT} up to {MAX_TILE}")
+    from ..imageio import is_image
+
     naming = names.Naming(is_image, names.is_aec, names.SUFFIX)
     work = Compress(
         options.CodecOptions(model, options.threads_of_each(threads, jobs), max_pixels),
@@ -90,14 +89,6 @@ def compress(
         work.codec.check_model()
     show = batch.Show(json, quiet, not no_progress)
     raise typer.Exit(batch.run(tasks, work, VERB, show, jobs=jobs, dry_run=dry_run))
-
-
-def is_image(name: str) -> bool:
-    """Whether Pillow reads files of this suffix."""
-    from PIL import Image
-
-    kind = Image.registered_extensions().get(Path(name).suffix.lower())
-    return kind in Image.OPEN and kind not in NO_PICTURES and not names.is_aec(name)
 
 
 @dataclass(frozen=True)
