@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from . import benchmark, compress, decompress, distributed, export, info, train, train_classic, verify
+from . import anomalies, benchmark, compress, decompress, distributed, embed, export, info, train, train_classic, verify
 from .messages import explain, say
 from .signals import terminate_like_interrupt
 
@@ -52,6 +52,8 @@ train.app.command(epilog=train_classic.EXAMPLES)(train_classic.classic)
 app.add_typer(distributed.app, name="distributed")
 app.add_typer(train.app, name="train")
 app.command(epilog=export.EXAMPLES)(export.export)
+app.command(epilog=embed.EXAMPLES)(embed.embed)
+app.command(epilog=anomalies.EXAMPLES)(anomalies.anomalies)
 
 
 def _version(wanted: bool) -> None:
