@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -22,11 +23,13 @@ from .container import Container, Header
 from .entropy.coder import CODER_ID, Models
 from .entropy.tables import Tables
 from .errors import FormatError, ModelError, UsageError
+from .filling import Mask, fill
 from .imageio import Picture, as_picture
 from .latents import Latent, LatentCoder, LatentRows
 from .limits import Limits
+from .model.encoders import Encoder, Kind, shipped
 from .model.engine import Array, Engine, EngineName, make_engine
-from .model.masks import STEPS
+from .model.masks import STEPS, Scalar
 from .model.quality import node_weights
 from .model.scales import ScalePath
 from .model.weights import DEFAULT, Weights
@@ -44,6 +47,34 @@ Region = tuple[int, int, int, int]
 """x, y, width, height in pixels."""
 
 
+class ImageCodec(Protocol):
+    """What the commands ask of a codec: `Codec`, or `classic.codec.ClassicCodec` where the model is a classic autoencoder."""
+
+    @property
+    def weights(self) -> object:
+        """The model; raises ModelError if it is missing or broken."""
+        ...
+
+    def compress(
+        self,
+        picture: Picture,
+        *,
+        quality: float,
+        missing: Mask | None = None,
+        tile: int,
+        check: bool,
+        progress: Progress | None = None,
+    ) -> bytes:
+        """See `Codec.compress`."""
+        ...
+
+    def decompress(
+        self, data: bytes, *, region: Region | None = None, allow_partial: bool = False, progress: Progress | None = None
+    ) -> Picture:
+        """See `Codec.decompress`."""
+        ...
+
+
 class Codec:
     """Compresses and decompresses with one model, which is loaded once, when it is first needed.
 
@@ -52,6 +83,8 @@ class Codec:
         threads: for the float networks; the engine's own choice if None. Never changes a symbol of what is decoded.
         limits: bounds on what is read.
         engine: who computes the float networks; see `make_engine`.
+        encoder: what makes more of a picture than its pixels say: "denoise", "inpaint", or an encoder file of one's own. The
+            files are ordinary ones.
     """
 
     def __init__(
@@ -61,16 +94,19 @@ class Codec:
         threads: int | None = None,
         limits: Limits = Limits(),
         engine: EngineName | None = None,
+        encoder: Kind | Path | None = None,
     ) -> None:
         self.model_path = model or DEFAULT
         self.threads = threads
         self.limits = limits
         self.engine_name = engine
+        self.encoder_path = encoder if encoder is None or isinstance(encoder, Path) else shipped(encoder)
 
     @cached_property
     def weights(self) -> Weights:
-        """The model's file; raises ModelError if it is missing or broken."""
-        return Weights.load(self.model_path)
+        """The model's file, with the g_a of the encoder if there is one; raises ModelError if one is missing or broken."""
+        weights = Weights.load(self.model_path)
+        return Encoder.load(self.encoder_path).within(weights) if self.encoder_path else weights
 
     @cached_property
     def engine(self) -> Engine:
@@ -92,6 +128,7 @@ class Codec:
         picture: Picture | Image.Image | npt.NDArray[np.generic],
         *,
         quality: float = DEFAULT_QUALITY,
+        missing: Mask | None = None,
         tile: int = DEFAULT_TILE,
         check: bool = True,
         progress: Progress | None = None,
@@ -101,12 +138,13 @@ class Codec:
         Args:
             picture: what to compress; see `imageio` for the modes that are understood.
             quality: 0..100, in steps of 0.01.
+            missing: for the encoder that inpaints, and needed there: (H, W), true where a pixel is to be filled in.
             tile: side of a tile in pixels, a multiple of 64 up to 2048.
             check: decode the entropy-coded data again and compare before returning.
             progress: called after each tile.
 
         Raises:
-            UsageError: quality or tile is out of range.
+            UsageError: quality or tile is out of range, or missing not of the picture's size.
             LimitError: the picture or its metadata is larger than the limits.
         """
         picture = as_picture(picture)
@@ -114,6 +152,10 @@ class Codec:
             raise UsageError(f"quality is {quality:g}, allowed 0..100")
         if tile % container.TILE_UNIT or not container.TILE_UNIT <= tile <= container.MAX_TILE:
             raise UsageError(f"tile is {tile}, must be a multiple of {container.TILE_UNIT} up to {container.MAX_TILE}")
+        if missing is not None and missing.shape != picture.color.shape[:2]:
+            raise UsageError(f"the mask has {missing.shape[1::-1]} pixels, the picture {(picture.width, picture.height)}")
+        if self.weights.sees_missing != (missing is not None):
+            raise UsageError("a mask of missing pixels goes with an encoder that inpaints, and only with it")
         header = Header(
             picture.width,
             picture.height,
@@ -127,10 +169,11 @@ class Codec:
         container.check_limits(header, self.limits)
         grid = Grid(header.width, header.height, tile)
         level = self.weights.level(header.quality)
+        color = picture.color if missing is None else fill(picture.color, missing)
         tiles = []
         for row in range(grid.rows):
             for column in range(grid.columns):
-                y = self._analyse(picture.color, grid, grid.box(row, column), level)
+                y = self._analyse(color, missing, grid, grid.box(row, column), level)
                 tiles.append(self.latent_coder.encode(y, level, check))
                 if progress:
                     progress(len(tiles), grid.rows * grid.columns)
@@ -162,18 +205,9 @@ class Codec:
         content = container.read(data, self.limits, allow_partial)
         header = content.header
         self._check_model(header)
-        x, y, width, height = region or (0, 0, header.width, header.height)
-        if min(x, y) < 0 or min(width, height) < 1 or x + width > header.width or y + height > header.height:
-            raise UsageError(f"region {x},{y},{width},{height} is not inside the image of {header.width}x{header.height}")
-        notes = []
-        plane = None
-        if header.mode.endswith("A"):
-            if content.alpha is None:  # only with allow_partial
-                plane = np.full((height, width), 255, np.uint8)
-                notes.append("alpha is damaged, shown opaque")
-            else:
-                plane = alpha.decompress(content.alpha, header.height, header.width)[y : y + height, x : x + width]
-        color, damaged = self._synthesise(content, (x, y, width, height), allow_partial, progress)
+        region = region_inside(region, header)
+        plane, notes = alpha_of(content, region)
+        color, damaged = self._synthesise(content, region, allow_partial, progress)
         if damaged:
             notes.append(f"{damaged} tiles are damaged, shown gray")
         return Picture(color, plane, content.metadata, tuple(notes))
@@ -196,16 +230,18 @@ class Codec:
         if header.coder != CODER_ID:
             raise FormatError(f"header: coder is {header.coder}, this aecodec knows {CODER_ID}")
 
-    def _analyse(self, color: Pixels, grid: Grid, box: Box, level: int) -> Array:
+    def _analyse(self, color: Pixels, missing: Mask | None, grid: Grid, box: Box, level: int) -> Array:
         """The scaled latent y (M, H, W) of a box of latents, from its pixels and a halo of real neighbours."""
         around = grid.with_halo(box)
         top, left, bottom, right = (LATENT * edge for edge in around)
-        pixels = color[top:bottom, left:right]
-        missing = [(0, bottom - top - pixels.shape[0]), (0, right - left - pixels.shape[1])]
-        pixels = np.pad(pixels, missing + [(0, 0)] * (color.ndim - 2), mode="edge")
+        size = bottom - top, right - left
+        pixels = _extended(color[top:bottom, left:right], *size)
         if pixels.ndim == 2:
             pixels = np.repeat(pixels[:, :, None], 3, axis=2)
         x = np.multiply(pixels.transpose(2, 0, 1)[None], np.float32(1 / 255), dtype=np.float32)
+        if missing is not None:
+            mask = _extended(missing[top:bottom, left:right], *size)
+            x = np.concatenate([x, mask[None, None].astype(np.float32)], 1)
         y = self.engine.run("g_a", np.ascontiguousarray(x), node_weights(level))[0]
         rows, columns = within(box, around)
         return np.ascontiguousarray(y[:, rows, columns])
@@ -242,6 +278,31 @@ class Codec:
             if progress:
                 progress(done, len(tiles))
         return out, len(latents.damaged)
+
+
+def region_inside(region: Region | None, header: Header) -> Region:
+    """A region of an image, the whole of it if None; raises UsageError if it is not inside."""
+    x, y, width, height = region or (0, 0, header.width, header.height)
+    if min(x, y) < 0 or min(width, height) < 1 or x + width > header.width or y + height > header.height:
+        raise UsageError(f"region {x},{y},{width},{height} is not inside the image of {header.width}x{header.height}")
+    return x, y, width, height
+
+
+def alpha_of(content: Container, region: Region) -> tuple[Pixels | None, list[str]]:
+    """The alpha (H, W) of a region, None in modes without it, and what there is to say of it."""
+    if not content.header.mode.endswith("A"):
+        return None, []
+    x, y, width, height = region
+    if content.alpha is None:  # only with allow_partial
+        return np.full((height, width), 255, np.uint8), ["alpha is damaged, shown opaque"]
+    plane = alpha.decompress(content.alpha, content.header.height, content.header.width)
+    return plane[y : y + height, x : x + width], []
+
+
+def _extended(a: npt.NDArray[Scalar], height: int, width: int) -> npt.NDArray[Scalar]:
+    """(h, w, ...) continued to the right and below by its edge."""
+    missing = [(0, height - a.shape[0]), (0, width - a.shape[1])]
+    return np.pad(a, missing + [(0, 0)] * (a.ndim - 2), mode="edge")
 
 
 def to_8bit(x_hat: Array) -> Pixels:

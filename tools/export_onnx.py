@@ -18,7 +18,7 @@ import onnx
 import torch
 from torch import nn
 
-from aecodec.model.autoencoder import AutoEncoder, ModelConfig
+from aecodec.model.autoencoder import AutoEncoder, ModelConfig, analysis
 from aecodec.model.engine import Array
 from aecodec.model.onnx_engine import GRAPHS, OnnxEngine
 from aecodec.model.quality import NODES, node_weights
@@ -30,14 +30,17 @@ TOLERANCE = 1e-4
 """What the engines may differ by, in units of the largest value of a result."""
 
 
-def example_inputs(config: ModelConfig, height: int = 8, width: int = 12) -> dict[str, dict[str, Array]]:
-    """Inputs by name for each network of `aecodec.model.engine`, for a latent of this height and width (multiples of 4)."""
+def example_inputs(config: ModelConfig, height: int = 8, width: int = 12, channels: int = 3) -> dict[str, dict[str, Array]]:
+    """Inputs by name for each network of `aecodec.model.engine`, for a latent of this height and width (multiples of 4).
+
+    ``channels`` of the image are four for an encoder that inpaints.
+    """
     generator = np.random.default_rng(0)
 
     def normal(channels: int, scale: int = 1) -> Array:
         return generator.normal(0, 3, (1, channels, height // scale, width // scale)).astype(np.float32)
 
-    x = generator.random((1, 3, 16 * height, 16 * width), np.float32)
+    x = generator.random((1, channels, 16 * height, 16 * width), np.float32)
     nodes = node_weights(4300)
     context = {"y_hat": normal(config.m), "features": normal(config.nc)}
     return {
@@ -88,12 +91,12 @@ def without_weights(model: onnx.ModelProto) -> onnx.ModelProto:
 
 def write_graphs(folder: Path, config: ModelConfig = ModelConfig()) -> None:
     """Write the graphs of models of these sizes, and the sizes."""
-    model = AutoEncoder(config).eval()
-    for parameter in model.parameters():
-        nn.init.normal_(parameter)  # the exporter makes one of weights that are equal
-    modules = networks(model)
+    modules = networks(AutoEncoder(config)) | {"g_a_missing": analysis(config, inputs=4)}
+    inputs_of = example_inputs(config) | {"g_a_missing": example_inputs(config, channels=4)["g_a"]}
     folder.mkdir(exist_ok=True)
-    for name, inputs in example_inputs(config).items():
+    for name, inputs in inputs_of.items():
+        for parameter in modules[name].eval().parameters():
+            nn.init.normal_(parameter)  # the exporter makes one of weights that are equal
         (folder / f"{name}.onnx").write_bytes(without_weights(trace(modules[name], inputs)).SerializeToString(deterministic=True))
     (folder / "config.json").write_text(json.dumps(config.to_dict(), indent=2) + "\n")
 
@@ -102,7 +105,8 @@ def differences(weights: Weights) -> dict[str, float]:
     """The largest difference between the engines, network by network, in units of the largest value of the result."""
     onnx_engine, torch_engine = OnnxEngine(weights, threads=1), TorchEngine(weights)
     found = {}
-    for name, inputs in example_inputs(ModelConfig(**weights.config), height=16, width=4).items():
+    channels = 4 if weights.sees_missing else 3
+    for name, inputs in example_inputs(ModelConfig(**weights.config), 16, 4, channels).items():
         expected = torch_engine.run(name, *inputs.values())
         difference = np.abs(onnx_engine.run(name, *inputs.values()) - expected)
         found[name] = float(difference.max() / np.abs(expected).max())

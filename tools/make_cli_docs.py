@@ -21,6 +21,8 @@ COMMANDS = (
     "distributed decompress",
     "train",
     "train compress",
+    "train denoise",
+    "train inpaint",
     "export",
 )
 

@@ -18,9 +18,10 @@ from . import batch, files, names, options
 from .names import Task
 
 if TYPE_CHECKING:
-    from ..codec import Codec, Progress
+    from ..codec import ImageCodec, Progress
     from ..imageio import Picture
     from ..limits import Limits
+    from ..model.encoders import Kind
     from ..search.target import Target
 
 EXAMPLES = """\b
@@ -28,6 +29,7 @@ Examples:
   aec compress photo.png                    photo.aec beside it
   aec compress -q 50 photo.png small.aec    smaller, under another name
   aec compress --target-size 40KB photo.png the best that fits
+  aec compress --denoise night.jpg          smaller and cleaner
   aec compress photos/ scan.tif -o out/     a whole tree, mirrored into out/
   convert x.nef png:- | aec compress - > x.aec
 """
@@ -49,6 +51,19 @@ def compress(
     ] = None,
     target_bpp: Annotated[float | None, typer.Option(min=0, metavar="BPP", help="The file of so many bits per pixel.")] = None,
     target_psnr: Annotated[float | None, typer.Option(min=0, metavar="DB", help="The smallest file of that PSNR.")] = None,
+    denoise: Annotated[bool, typer.Option("--denoise", help="Leave out noise: the file shows the picture without it.")] = False,
+    inpaint: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="MASK",
+            exists=True,
+            dir_okay=False,
+            help="Fill in what is white in this image, which is as large as the input.",
+        ),
+    ] = None,
+    encoder: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Denoise or inpaint with this encoder instead of the shipped one.")
+    ] = None,
     model: options.Model = None,
     metadata: options.Metadata = "all",
     tile: Annotated[int, typer.Option(metavar="N", help=f"Side of the tiles of large images: 64, 128 ... {MAX_TILE}.")] = 1024,
@@ -76,13 +91,16 @@ def compress(
 
     naming = names.Naming(is_image, names.is_aec, names.SUFFIX)
     work = Compress(
-        options.CodecOptions(model, options.threads_of_each(threads, jobs), max_pixels),
+        options.CodecOptions(model, options.threads_of_each(threads, jobs), max_pixels, _encoder(denoise, inpaint, encoder)),
         DEFAULT_QUALITY if quality is None else quality,
         _target(quality, target_size, target_bpp, target_psnr),
         tile,
         not no_check,
         options.metadata(metadata),
+        inpaint,
     )
+    if work.target and work.codec.encoder and (inpaint or target_psnr is not None):
+        raise UsageError("with --inpaint or --denoise there is no PSNR to aim at, with --inpaint no size either")
     tasks = names.plan(inputs, output, naming, options.existing(force, skip_existing, update))
     files.check_streams(tasks, json)
     if not dry_run:
@@ -101,6 +119,7 @@ class Compress:
     tile: int
     check: bool
     metadata: frozenset[str]
+    mask: Path | None
 
     def __call__(self, task: Task, progress: Progress | None) -> batch.Outcome:
         """Raises AecError and OSError."""
@@ -124,9 +143,14 @@ class Compress:
             notes=picture.notes,
         )
 
-    def _compress(self, codec: Codec, picture: Picture, progress: Progress | None) -> bytes:
+    def _compress(self, codec: ImageCodec, picture: Picture, progress: Progress | None) -> bytes:
         if self.target is None:
-            return codec.compress(picture, quality=self.quality, tile=self.tile, check=self.check, progress=progress)
+            from ..filling import read_mask
+
+            missing = read_mask(self.mask) if self.mask else None
+            return codec.compress(
+                picture, quality=self.quality, missing=missing, tile=self.tile, check=self.check, progress=progress
+            )
         from ..search.target import compress_to
 
         return compress_to(codec, picture, self.target, tile=self.tile, check=self.check, progress=progress)
@@ -143,6 +167,13 @@ def _open(source: BinaryIO, limits: Limits) -> Picture:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return open_picture(source, limits)
+
+
+def _encoder(denoise: bool, mask: Path | None, own: Path | None) -> Kind | Path | None:
+    """The encoder that is asked for, if any; raises UsageError if there are two."""
+    if denoise and mask:
+        raise UsageError("--denoise and --inpaint exclude each other")
+    return own or ("denoise" if denoise else "inpaint" if mask else None)
 
 
 def _target(quality: float | None, size: str | None, bpp: float | None, psnr: float | None) -> Target | None:

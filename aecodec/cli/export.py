@@ -1,9 +1,9 @@
-"""`aec export`: a training run to a weights file."""
+"""`aec export`: a training run to a weights file or an encoder file."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,6 +16,8 @@ EXAMPLES = """\b
 Examples:
   aec export runs/mine mine.safetensors --data photos/
   aec compress photo.png --model mine.safetensors
+  aec export runs/denoise cleaner.safetensors
+  aec compress photo.png --denoise --encoder cleaner.safetensors
 """
 
 CROP = 512
@@ -25,24 +27,43 @@ CROP = 512
 def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", exists=True, file_okay=False, help="Folder of a training run.")],
     out: Annotated[Path, typer.Argument(metavar="OUT.safetensors", help="The weights file.")],
-    data: Annotated[Path, typer.Option(metavar="DATA", exists=True, help="Photographs to fit the tables on.")],
+    data: Annotated[
+        Path | None, typer.Option(metavar="DATA", exists=True, help="Photographs to fit the tables of a whole model on.")
+    ] = None,
     images: Annotated[int, typer.Option(min=1, metavar="N", help="How many of them, spread over the folder.")] = 24,
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace a file that exists.")] = False,
 ) -> None:
-    """Make a weights file of a training run, for --model.
+    """Make a file of a training run: weights, for --model, or of denoise and inpaint an encoder, for --encoder.
 
-    The frequency tables are fitted on the symbols of real photographs, a few minutes of coding.
+    The frequency tables of a whole model are fitted on the symbols of real photographs, a few minutes of coding.
     """
     if out.exists() and not force:
         raise OutputError(f"{out} exists; --force replaces it")
 
     need_torch("aec export")
-    from ..model.autoencoder import AutoEncoder, ModelConfig
+    from ..model.encoders import KINDS
     from ..training import checkpoint
+    from ..training.loop import checkpoint_path
+
+    state = checkpoint.load(checkpoint_path(run))
+    if state.get("task") in KINDS:
+        from ..training.restoration import export_encoder
+
+        export_encoder(run, state, out)
+        say(f"{out}: step {state['step']}")
+    elif data is None:
+        raise UsageError("a whole model needs --data, photographs to fit its tables on")
+    else:
+        fitted = _export_model(state, data, images, out)
+        say(f"{out}: step {state['step']}, tables fitted on {fitted} photographs")
+
+
+def _export_model(state: dict[str, Any], data: Path, images: int, out: Path) -> int:
+    """Write the weights file of a checkpoint; returns on how many photographs its tables were fitted."""
+    from ..model.autoencoder import AutoEncoder, ModelConfig
     from ..training.data import decode, find_images
     from ..training.export import export as write
 
-    state = checkpoint.load(run / "checkpoint.pt")
     model = AutoEncoder(ModelConfig(**state["config"]))
     model.load_state_dict(state["average"])
     files = list(find_images(data).values())
@@ -50,4 +71,4 @@ def export(
         raise UsageError(f"{data} has no images")
     photographs = [decode(read())[:CROP, :CROP] for read in files[:: max(1, len(files) // images)][:images]]
     write(model, photographs, out)
-    say(f"{out}: step {state['step']}, tables fitted on {len(photographs)} photographs")
+    return len(photographs)

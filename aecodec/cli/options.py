@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import UsageError
+from ..extras import need_torch
 from ..limits import Limits
 from .names import Existing
 
 if TYPE_CHECKING:
-    from ..codec import Codec
+    from ..codec import ImageCodec
+    from ..model.encoders import Kind
 
 Output = Annotated[
     str | None, typer.Option("--output", "-o", metavar="PATH", help="The result, - for standard output, or a folder for many.")
@@ -24,7 +26,9 @@ Force = Annotated[bool, typer.Option("--force", "-f", help="Replace results that
 SkipExisting = Annotated[bool, typer.Option("--skip-existing", help="Leave inputs whose result exists.")]
 Update = Annotated[bool, typer.Option("--update", "-u", help="Leave inputs whose result is newer, replace older results.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Say what would be done, and do nothing.")]
-Model = Annotated[str | None, typer.Option(metavar="FILE", help="Weights to use instead of the shipped ones.")]
+Model = Annotated[
+    str | None, typer.Option(metavar="FILE", help="Weights instead of the shipped ones, or the folder of a classic run.")
+]
 Metadata = Annotated[str, typer.Option(metavar="LIST", help="What to keep: all, none, or some of icc,exif,xmp.")]
 MaxPixels = Annotated[int, typer.Option(min=1, metavar="N", help="Refuse larger images.")]
 Threads = Annotated[int | None, typer.Option(min=1, metavar="N", help="Threads of each process; all cores shared by default.")]
@@ -44,13 +48,14 @@ class CodecOptions:
     model: str | None
     threads: int | None
     max_pixels: int
+    encoder: Kind | Path | None = None
 
     @property
     def limits(self) -> Limits:
         """Of images and files."""
         return Limits(pixels=self.max_pixels)
 
-    def codec(self) -> Codec:
+    def codec(self) -> ImageCodec:
         """The codec of this process, made once."""
         return _codec(self)
 
@@ -60,10 +65,19 @@ class CodecOptions:
 
 
 @lru_cache(maxsize=1)
-def _codec(options: CodecOptions) -> Codec:
+def _codec(options: CodecOptions) -> ImageCodec:
+    from ..classic.files import is_classic
     from ..codec import Codec
 
-    return Codec(Path(options.model) if options.model else None, threads=options.threads, limits=options.limits)
+    path = Path(options.model) if options.model else None
+    if path is None or not is_classic(path):
+        return Codec(path, threads=options.threads, limits=options.limits, encoder=options.encoder)
+    if options.encoder:
+        raise UsageError("--denoise and --inpaint go with a model of the codec, not with a classic autoencoder")
+    need_torch("a classic autoencoder")
+    from ..classic.codec import ClassicCodec
+
+    return ClassicCodec(path, threads=options.threads, limits=options.limits)
 
 
 def threads_of_each(threads: int | None, jobs: int) -> int | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -14,6 +15,7 @@ from .messages import say
 
 if TYPE_CHECKING:
     from ..model.autoencoder import AutoEncoder
+    from ..model.encoders import Kind
     from ..training.data import Photographs
     from ..training.loop import TrainConfig
     from ..training.task import Task
@@ -22,10 +24,25 @@ EXAMPLES = """\b
 Examples:
   aec train compress photos/ --out runs/mine
   aec train compress photos.zip --out runs/tuned --init default --steps 20000
+  aec train compress photos/ --out runs/mine --preview
   aec export runs/mine mine.safetensors --data photos/
 """
 
 app = typer.Typer(help="Train a model.", no_args_is_help=True, rich_markup_mode=None)
+
+RESTORATION_EXAMPLES = """\b
+Examples:
+  aec train denoise photos/ --out runs/denoise --preview
+  aec train denoise scans/ --out runs/old --corrupt gaussian:5-30 --corrupt jpeg:30-80
+  aec train inpaint photos/ --out runs/inpaint --corrupt strokes:5-30,crosshair:4-12
+  aec export runs/denoise denoise.safetensors
+\b
+Corruptions, each with an amount or a range to draw it from. Several --corrupt are applied one
+after another; of a list with commas one is drawn.
+  gaussian:SIGMA        poisson:SIGMA (in white)    salt-pepper:PERCENT     jpeg:QUALITY
+  rectangles:PERCENT    strokes:PERCENT             crosshair:PIXELS        pixels:PERCENT    mask:FILE
+"""
+RESTORATION_DEFAULTS = {"steps": 4000, "learning_rate": 3e-4, "decay": 1500}
 
 Data = Annotated[Path, typer.Argument(metavar="DATA", exists=True, help="Folder or zip file of photographs.")]
 Out = Annotated[Path, typer.Option("--out", "-o", metavar="RUN", help="Folder of the run: checkpoint, curves, configuration.")]
@@ -38,8 +55,18 @@ Decay = Annotated[
 Seed = Annotated[int | None, typer.Option(min=0, metavar="N", help="Of batches and noise.")]
 BatchSize = Annotated[int | None, typer.Option(min=1, metavar="N", help="Patches a step.")]
 Patch = Annotated[int | None, typer.Option(min=64, metavar="N", help="Side of a patch, a multiple of 64.")]
+Corruptions = Annotated[
+    list[str] | None, typer.Option("--corrupt", metavar="KIND:AMOUNT", help="What the images suffer; see below.")
+]
+Base = Annotated[
+    Path | None,
+    typer.Option(
+        "--model", metavar="FILE", exists=True, dir_okay=False, help="Whose encoder to train; the shipped one's by default."
+    ),
+]
 Threads = Annotated[int | None, typer.Option(min=1, metavar="N", help="All cores by default.")]
 Bf16 = Annotated[bool, typer.Option("--bf16", help="bfloat16, for CPUs that compute with it.")]
+Preview = Annotated[bool, typer.Option("--preview", help="Only draw examples, in RUN/preview.png, with the model as it is.")]
 NoProgress = Annotated[bool, typer.Option("--no-progress", help="No progress bar.")]
 
 
@@ -64,6 +91,7 @@ def compress(
     init: Annotated[str | None, typer.Option(metavar="FILE", help="Weights to start from; default for the shipped ones.")] = None,
     threads: Threads = None,
     bf16: Bf16 = False,
+    preview: Preview = False,
     no_progress: NoProgress = False,
 ) -> None:
     """Train the codec's model on photographs.
@@ -80,8 +108,56 @@ def compress(
     sizes = CompressionConfig(late_from=config.steps - config.decay, distortion=distortion.value, **chosen)
     photographs = Photographs.load(data, max(sizes.patch, sizes.late_patch), progress=not no_progress)
     task = CompressionTask(_start(init, photographs, out, config), photographs, sizes)
+    if preview:
+        show_preview(task, out)
     run_to_the_end(task, out, config, not no_progress)
     say(f"{out}: {config.steps} steps; aec export {out} WEIGHTS.safetensors --data {data}")
+
+
+def _restoration(kind: Kind, purpose: str) -> Callable[..., None]:
+    """The command that trains an encoder of a kind."""
+
+    def command(
+        data: Data,
+        out: Out,
+        corruptions: Corruptions = None,
+        base: Base = None,
+        steps: Steps = None,
+        batch: BatchSize = None,
+        patch: Patch = None,
+        lr: Rate = None,
+        decay: Decay = None,
+        seed: Seed = None,
+        threads: Threads = None,
+        bf16: Bf16 = False,
+        preview: Preview = False,
+        no_progress: NoProgress = False,
+    ) -> None:
+        chosen = RESTORATION_DEFAULTS | given(steps=steps, learning_rate=lr, decay=decay, seed=seed)
+        config = train_config(threads, **chosen, bfloat16=bf16)
+
+        from ..model.weights import DEFAULT
+        from ..training.data import Photographs
+        from ..training.restoration import RestorationConfig, RestorationTask
+
+        sizes = RestorationConfig(kind, **given(corruptions=corruptions, batch=batch, patch=patch, seed=seed))
+        photographs = Photographs.load(data, sizes.patch, progress=not no_progress)
+        task = RestorationTask(base or DEFAULT, photographs, sizes)
+        if preview:
+            show_preview(task, out)
+        run_to_the_end(task, out, config, not no_progress)
+        say(f"{out}: {config.steps} steps; aec export {out} ENCODER.safetensors")
+
+    command.__doc__ = f"""Train an encoder that {purpose}.
+
+    The rest of the model stays as it is, so the files are ordinary ones. `aec export` makes an encoder file of a run, and
+    `aec compress --encoder` uses it.
+    """
+    return command
+
+
+app.command("denoise", epilog=RESTORATION_EXAMPLES)(_restoration("denoise", "leaves noise out"))
+app.command("inpaint", epilog=RESTORATION_EXAMPLES)(_restoration("inpaint", "fills in missing pixels"))
 
 
 def given(**options: Any) -> dict[str, Any]:
@@ -111,6 +187,14 @@ def run_to_the_end(task: Task[Any], out: Path, config: TrainConfig, progress: bo
 
     if loop.train(task, out, config, progress=progress).step < config.steps:
         raise typer.Exit(130)
+
+
+def show_preview(task: Task[Any], out: Path) -> NoReturn:
+    """Draw examples instead of training, and end the command."""
+    from ..training.loop import preview
+
+    say(str(preview(task, out)))
+    raise typer.Exit
 
 
 def _start(init: str | None, photographs: Photographs, out: Path, config: TrainConfig) -> AutoEncoder:

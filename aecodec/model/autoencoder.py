@@ -37,6 +37,11 @@ class ModelConfig:
         return asdict(self)
 
 
+def analysis(config: ModelConfig, inputs: int = 3) -> Analysis:
+    """A g_a of these sizes; one of four ``inputs`` can replace that of a model, to inpaint."""
+    return Analysis(config.n1, config.n2, config.m, config.blocks1, config.blocks2, inputs)
+
+
 class Estimate(NamedTuple):
     """What `AutoEncoder.forward` returns."""
 
@@ -68,7 +73,7 @@ class AutoEncoder(nn.Module):
     def __init__(self, config: ModelConfig = ModelConfig()) -> None:
         super().__init__()
         self.config = c = config
-        self.g_a = Analysis(c.n1, c.n2, c.m, c.blocks1, c.blocks2)
+        self.g_a = analysis(c)
         self.g_s = Synthesis(c.n1, c.n2, c.m, c.blocks1, c.blocks2)
         self.h_a = hyper_analysis(c.m, c.nc, c.nz)
         self.h_s = hyper_synthesis(c.nz, c.nc)

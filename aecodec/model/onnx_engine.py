@@ -79,9 +79,10 @@ class OnnxEngine:
         if nodes is not None:
             tensors["nodes"] = nodes
         options = self.session_options()
+        graph = "g_a_missing" if network == "g_a" and self._weights.sees_missing else network
         options.add_external_initializers(list(tensors), [ort.OrtValue.ortvalue_from_numpy(t) for t in tensors.values()])
         try:
-            return ort.InferenceSession(GRAPHS / f"{network}.onnx", options, providers=["CPUExecutionProvider"])
+            return ort.InferenceSession(GRAPHS / f"{graph}.onnx", options, providers=["CPUExecutionProvider"])
         except Exception as error:  # the runtime's errors have no base of their own
             raise ModelError(f"model {self._weights.path}: {network} does not fit its graph ({error})") from error
 

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from ..errors import ModelError
-from .autoencoder import AutoEncoder, ModelConfig
+from .autoencoder import AutoEncoder, ModelConfig, analysis
 from .engine import Array
 from .weights import Weights
 
@@ -28,9 +28,12 @@ class TorchEngine:
         if threads is not None:
             torch.set_num_threads(threads)
         try:
-            model = AutoEncoder(ModelConfig(**weights.config)).eval()
+            config = ModelConfig(**weights.config)
+            model = AutoEncoder(config).eval()
         except TypeError as error:
             raise ModelError(f"model {weights.path}: its sizes are not those of an autoencoder ({error})") from error
+        if weights.sees_missing:
+            model.g_a = analysis(config, inputs=4)
         self._networks = networks(model)
         for name, network in self._networks.items():
             try:

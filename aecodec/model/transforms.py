@@ -54,11 +54,14 @@ class Block(nn.Module):
 
 
 class Analysis(nn.Module):
-    """g_a: image to latent, scaled by the quality's gain."""
+    """g_a: image to latent, scaled by the quality's gain.
 
-    def __init__(self, n1: int, n2: int, m: int, blocks1: int, blocks2: int) -> None:
+    With four ``inputs`` the last says which pixels are missing (1).
+    """
+
+    def __init__(self, n1: int, n2: int, m: int, blocks1: int, blocks2: int, inputs: int = 3) -> None:
         super().__init__()
-        self.stem = nn.Conv2d(3, n1, 16, stride=8, padding=4)
+        self.stem = nn.Conv2d(inputs, n1, 16, stride=8, padding=4)
         self.blocks1 = nn.ModuleList(Block(n1, conditioned=True) for _ in range(blocks1))
         self.down = nn.Conv2d(n1, n2, 2, stride=2)
         self.blocks2 = nn.ModuleList(Block(n2, conditioned=True) for _ in range(blocks2))
@@ -66,7 +69,7 @@ class Analysis(nn.Module):
         self.log_gain = nn.Parameter(torch.zeros(NODES, m))
 
     def forward(self, x: Tensor, nodes: Tensor) -> Tensor:
-        """x (B, 3, H, W) in [0, 1], H and W multiples of 16; nodes (B or 1, 9) → y·gain (B, M, H/16, W/16)."""
+        """x (B, 3 or 4, H, W) in [0, 1], H and W multiples of 16; nodes (B or 1, 9) → y·gain (B, M, H/16, W/16)."""
         h = self.stem(x - 0.5)  # (B, n1, H/8, W/8)
         for block in self.blocks1:
             h = block(h, nodes)

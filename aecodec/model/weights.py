@@ -58,6 +58,12 @@ class Weights:
         prefix = name.replace("context", "context.") + "."
         return {k.removeprefix(prefix): v.astype(np.float32) for k, v in self.tensors.items() if k.startswith(prefix)}
 
+    @property
+    def sees_missing(self) -> bool:
+        """Whether g_a takes a fourth channel, the missing pixels; only that of an encoder that inpaints does (`encoders.py`)."""
+        stem = self.tensors.get("g_a.stem.weight")
+        return stem is not None and stem.shape[1:2] == (4,)
+
     def level(self, quality: int) -> int:
         """The level of a quality in hundredths (0..10000): linear between the model's whole qualities, in integers. NORMATIVE."""
         levels = self.tensors["quality.levels"].astype(np.int64)

@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from ..codec import DEFAULT_QUALITY, DEFAULT_TILE, Codec, Progress
+from ..codec import DEFAULT_QUALITY, DEFAULT_TILE, ImageCodec, Progress
 from ..errors import TargetError, UsageError
 from ..imageio import Picture
 
@@ -70,7 +70,7 @@ class Probe:
 
 
 def compress_to(
-    codec: Codec,
+    codec: ImageCodec,
     picture: Picture,
     target: Target,
     *,
@@ -96,7 +96,7 @@ def compress_to(
     return _search(probe, target).data
 
 
-def _measure(codec: Codec, picture: Picture, data: bytes, target: Target) -> float:
+def _measure(codec: ImageCodec, picture: Picture, data: bytes, target: Target) -> float:
     match target.kind:
         case "size":
             return len(data)

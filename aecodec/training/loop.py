@@ -33,6 +33,7 @@ from .. import __version__
 from ..errors import AecError, ModelError, UsageError
 from . import checkpoint
 from .parallel import Processes, processes
+from .pictures import draw_grid
 from .record import Record
 from .task import Batch, M, Task
 
@@ -176,6 +177,17 @@ def train(task: Task[M], folder: Path, config: TrainConfig, progress: bool = Tru
             tqdm.write(f"interrupted at step {run.step}, saved; run the same command to go on", file=sys.stderr)
         run.save()
         return run
+
+
+def preview(task: Task[M], folder: Path) -> Path:
+    """Draw what the model of a run, or one that has not begun, does to the task's samples; returns the picture's path."""
+    run = Run(task, folder, TrainConfig())
+    if checkpoint_path(folder).exists():
+        run.resume()
+    folder.mkdir(parents=True, exist_ok=True)
+    with torch.no_grad():
+        draw_grid(task.samples(run.average), folder / "preview.png")
+    return folder / "preview.png"
 
 
 def _description(run: Run[Any]) -> dict[str, Any]:
