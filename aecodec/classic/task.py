@@ -123,10 +123,10 @@ class ClassicTask:
 def train_config(recipe: Recipe, images: int, seed: int = 0) -> TrainConfig:
     """The recipe in the words of the loop: a constant rate and nothing that its source doesn't have.
 
-    Figures are written after each epoch, but not for fewer than 20 steps; of many epochs 40 are validated and drawn.
+    Figures are written after each epoch, but not for fewer than 100 steps; of many epochs 40 are validated and drawn.
     """
     steps_per_epoch = -(-images // recipe.batch)
-    log_every = steps_per_epoch * math.ceil(20 / steps_per_epoch)
+    log_every = steps_per_epoch * math.ceil(100 / steps_per_epoch)
     steps = steps_per_epoch * recipe.epochs
     return TrainConfig(
         steps=steps,
@@ -137,7 +137,7 @@ def train_config(recipe: Recipe, images: int, seed: int = 0) -> TrainConfig:
         clip=0.0,
         seed=seed,
         log_every=log_every,
-        validate_every=log_every * max(1, steps // log_every // 40),
+        validate_every=log_every * max(1, math.ceil(steps / log_every / 40)),
     )
 
 
