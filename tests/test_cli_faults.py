@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -269,13 +269,19 @@ def test_after_a_kill_the_workers_end_and_the_next_run_cleans_up() -> None:
     assert sorted(os.listdir("out")) == ["a.aec", "b.aec"]
 
 
+def descendants(pid: int) -> Iterator[int]:
+    for child in map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()):
+        yield child
+        yield from descendants(child)
+
+
+def is_writing(pid: int) -> bool:
+    return any(os.readlink(file).endswith(".partial") for file in Path(f"/proc/{pid}/fd").iterdir() if file.is_symlink())
+
+
 def test_a_worker_that_dies_is_said_for_each_file_it_costs() -> None:
     process = start_slow(jobs=2)
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    for child in children:
-        if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text():
-            os.kill(int(child), signal.SIGKILL)
-            break
+    os.kill(next(filter(is_writing, descendants(process.pid))), signal.SIGKILL)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 1
     assert errors.count("a worker process died") == 2

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -20,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, features
 
+from ..cores import available_cores
 from ..errors import ModelError, UsageError
 from .optional import version_of
 
@@ -179,7 +179,7 @@ def _aec(model: Path | None) -> Any:
     """The codec, which loads its model once in a process; with a thread for each core that the process may use."""
     from ..codec import Codec as Aec
 
-    return Aec(model, threads=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None)
+    return Aec(model, threads=available_cores())
 
 
 def _listed(options: Mapping[str, Any]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..cores import available_cores
 from ..errors import UsageError
 from ..extras import need_torch
 from ..limits import Limits
@@ -84,8 +84,7 @@ def threads_of_each(threads: int | None, jobs: int) -> int | None:
     """Threads of a worker: as asked, or its share of the cores."""
     if threads or jobs == 1:
         return threads
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores // jobs)
+    return max(1, available_cores() // jobs)
 
 
 def existing(force: bool, skip_existing: bool, update: bool) -> Existing:

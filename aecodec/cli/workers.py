@@ -9,21 +9,20 @@ import threading
 from collections.abc import Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.context import BaseContext
 
 from .batch import Outcome, Work, attempt
 from .names import Task
 from .signals import interrupts_held, terminate_like_interrupt
 
+PRELOADED = ["aecodec.cli", "aecodec.codec", "aecodec.imageio", "aecodec.model.onnx_engine"]
+
 DIED = "a worker process died, perhaps for lack of memory; fewer --jobs need less"
 
 
 def outcomes(tasks: Sequence[Task], work: Work, jobs: int) -> Generator[Outcome]:
-    """What becomes of the tasks, in the order in which they are done.
-
-    Processes are spawned, not forked: a forked torch may hang on the locks of its threads.
-    """
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_start) as pool:
+    """What becomes of the tasks, in the order in which they are done."""
+    with ProcessPoolExecutor(jobs, mp_context=_context(), initializer=_start) as pool:
         try:
             with interrupts_held():
                 futures = {pool.submit(_attempt, work, task): task for task in tasks}
@@ -38,6 +37,18 @@ def outcomes(tasks: Sequence[Task], work: Work, jobs: int) -> Generator[Outcome]
             for child in multiprocessing.active_children():
                 child.terminate()
             raise
+
+
+def _context() -> BaseContext:
+    """How processes start: as forks of a server that has done the imports and nothing else; anew where there are no such forks.
+
+    They are no forks of this process, whose libraries may run threads that a fork would not have.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+    return context
 
 
 def _start() -> None:

@@ -10,11 +10,11 @@ scales, biases and gains are folded into constant matrices when it is made, whic
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import onnxruntime as ort
 
+from ..cores import available_cores
 from ..errors import ModelError
 from .engine import Array
 from .weights import Weights
@@ -85,8 +85,3 @@ class OnnxEngine:
             return ort.InferenceSession(GRAPHS / f"{graph}.onnx", options, providers=["CPUExecutionProvider"])
         except Exception as error:  # the runtime's errors have no base of their own
             raise ModelError(f"model {self._weights.path}: {network} does not fit its graph ({error})") from error
-
-
-def available_cores() -> int:
-    """Cores this process may run on. By itself ONNX Runtime counts those of the machine and pins a thread to each."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
