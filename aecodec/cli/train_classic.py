@@ -126,7 +126,7 @@ def _architecture(base: Architecture, code: int | None, layers: int | None, node
     """The preset's layers with what is given instead: ``--nodes 128,64``, or ``--layers 3`` of ``--nodes 128`` each."""
     widths = base.nodes if nodes is None else _numbers("--nodes", nodes, ",")
     count = layers if layers is not None else len(widths) if len(widths) > 1 or not base.nodes else len(base.nodes)
-    if len(set(widths)) == 1:
+    if len(set(widths)) == 1 or count == 0:
         widths = widths[:1] * count
     if len(widths) != count:
         raise UsageError(f"--layers is {count}, but there are nodes of {len(widths)}; --nodes N[,N...] gives them")
