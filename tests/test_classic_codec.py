@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.numpy
 import torch
 
 from aecodec import Codec, FormatError, LimitError, Limits, ModelError, UsageError, container, info
@@ -21,6 +22,7 @@ from aecodec.entropy.tables import TOTAL
 from aecodec.imageio import Picture
 
 from .classic_images import Pixels, bars
+from .plain_decoder import RangeDecoder, bounds_of
 
 
 def codec(folder: Path, architecture: Architecture, shape: tuple[int, int, int] = (1, 28, 28)) -> ClassicCodec:
@@ -171,6 +173,31 @@ def test_any_bytes_for_a_tile_decode_or_are_refused(conv: ClassicCodec) -> None:
         tile = rng.integers(0, 256, length, np.uint8).tobytes()
         with suppress(FormatError):
             conv.decompress(container.write(replace(content, tiles=[tile])))
+
+
+@pytest.mark.parametrize("quality", [0, 37, 74.5, 100])
+def test_the_specification_is_enough_to_read_the_symbols(quality: float, conv: ClassicCodec) -> None:
+    """docs/format.md, section "Coder 2", line by line in plain integers."""
+    data = conv.compress(digit(), quality=quality)
+    tensors = safetensors.numpy.load_file(conv.model_path / "model.safetensors")
+    counts = tensors["code.counts"].tolist()
+    (tile,) = container.read(data).tiles
+    assert tile is not None
+    d = int(tensors["code.divisors"][(container.read_header(data).quality + 50) // 100])
+    merged = [(s + d // 2) // d for s in range(127)]
+    decoder = RangeDecoder(tile)
+    symbols = []
+    for row in counts:
+        sums = [sum(k for k, m in zip(row, merged, strict=True) if m == n) for n in range(merged[126] + 1)]
+        table = [1 + k * (65536 - merged[126] - 1) // sum(sums) for k in sums]
+        table[sums.index(max(sums))] += 65536 - sum(table)
+        bounds = bounds_of(table)
+        symbols.append([decoder.symbol(bounds) for _ in range(4 * 4)])
+    assert decoder.finished()
+    code = (np.array(symbols) * d + tensors["code.offset"][:, None]) * tensors["code.step"]
+    with torch.no_grad():
+        x_hat = conv.weights.model.decode(torch.from_numpy(code.astype(np.float32)).view(1, 8, 4, 4))[0, 0].numpy()
+    assert np.abs(conv.decompress(data).color - x_hat * 255).max() < 0.51
 
 
 def test_a_grid_holds_what_it_was_fitted_on_to_half_a_step() -> None:

@@ -23,7 +23,10 @@ COMMANDS = (
     "train compress",
     "train denoise",
     "train inpaint",
+    "train classic",
     "export",
+    "embed",
+    "anomalies",
 )
 
 

@@ -64,7 +64,7 @@ class CodeGrid:
         step = float(tensors["code.step"].astype(np.float64).item())
         if offset.ndim != 1 or counts.shape != (len(offset), VALUES) or divisors.shape != (QUALITIES,):
             raise ModelError("code: shapes do not fit")
-        if counts.min() < 0 or divisors.min() < 1 or divisors.max() > COARSEST or not 0 < step < np.inf:
+        if counts.sum(1).min() < 1 or divisors.min() < 1 or divisors.max() > COARSEST or not 0 < step < np.inf:
             raise ModelError("code: counts, divisors or step are out of range")
         return cls(step, offset.astype(np.int32), counts, divisors)
 
@@ -95,7 +95,6 @@ class CodeGrid:
         merged = (np.arange(VALUES) + self.divisors[quality] // 2) // self.divisors[quality]
         starts = np.searchsorted(merged, np.arange(merged[-1] + 1))
         counts = np.add.reduceat(self.counts, starts, axis=1)
-        total = np.maximum(counts.sum(1, keepdims=True), 1)
-        frequencies: Frequencies = 1 + counts * (TOTAL - counts.shape[1]) // total
+        frequencies: Frequencies = 1 + counts * (TOTAL - counts.shape[1]) // counts.sum(1, keepdims=True)
         frequencies[np.arange(len(counts)), counts.argmax(1)] += TOTAL - frequencies.sum(1)
         return Tables(frequencies, ())
