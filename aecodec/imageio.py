@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import struct
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,6 +26,12 @@ from .pixels import AnyArray, Plane
 
 NO_PICTURES = {"AEC", "BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
 """Formats that Pillow recognizes but doesn't decode by itself, and our own."""
+
+BROKEN = (
+    ArithmeticError, AssertionError, EOFError, LookupError, OSError, RuntimeError, SyntaxError, TypeError, ValueError,
+    struct.error, zlib.error,
+)  # fmt: skip
+"""What Pillow's readers raise at broken content (found with 50,000 mutated files of 26 formats); the rest is a defect"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,7 +208,7 @@ def _explained(name: str) -> Iterator[None]:
         raise
     except Image.DecompressionBombError as error:  # TIFF and WebP look at Pillow's limit themselves
         raise LimitError(f"{name}: more pixels than Pillow reads of this format; PIL.Image.MAX_IMAGE_PIXELS raises it") from error
-    except Exception as error:
+    except BROKEN as error:
         # Pillow's own OSErrors have no number; EINVAL is a seek to where the content pointed.
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise

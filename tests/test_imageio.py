@@ -230,6 +230,16 @@ def test_broken_images_of_pillow_end_in_one_line_too():
         from_image(Image.open(BytesIO(BROKEN["cut.png"])))
 
 
+def test_a_defect_is_not_taken_for_a_broken_image(monkeypatch):
+    def load(_):
+        raise NameError("a typo")
+
+    image = Image.open(BytesIO(encoded()))
+    monkeypatch.setattr(type(image), "load", load)
+    with pytest.raises(NameError):
+        from_image(image)
+
+
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @settings(deadline=None, max_examples=150)
 @given(
