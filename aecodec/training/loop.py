@@ -32,7 +32,7 @@ from tqdm import tqdm
 from .. import __version__
 from ..errors import AecError, ModelError, UsageError
 from . import checkpoint
-from .parallel import Processes, processes
+from .parallel import Processes, this_process
 from .pictures import draw_grid
 from .record import Record
 from .task import Batch, M, Task
@@ -161,22 +161,21 @@ def train(task: Task[M], folder: Path, config: TrainConfig, progress: bool = Tru
         DivergedError: the loss is no longer a number.
         UsageError: the folder is a run of another task.
     """
-    with processes() as group:
-        run = Run(task, folder, config, group)
-        if checkpoint_path(folder).exists():
-            run.resume()
-        if not group.first:
-            _loop(run, None, progress=False)
-            return run
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "config.json").write_text(json.dumps(_description(run), indent=2) + "\n")
-        try:
-            with closing(Record(folder, run.step)) as record:
-                _loop(run, record, progress)
-        except KeyboardInterrupt:
-            tqdm.write(f"interrupted at step {run.step}, saved; run the same command to go on", file=sys.stderr)
-        run.save()
+    run = Run(task, folder, config, this_process())
+    if checkpoint_path(folder).exists():
+        run.resume()
+    if not run.group.first:
+        _loop(run, None, progress=False)
         return run
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(_description(run), indent=2) + "\n")
+    try:
+        with closing(Record(folder, run.step)) as record:
+            _loop(run, record, progress)
+    except KeyboardInterrupt:
+        tqdm.write(f"interrupted at step {run.step}, saved; run the same command to go on", file=sys.stderr)
+    run.save()
+    return run
 
 
 def preview(task: Task[M], folder: Path) -> Path:

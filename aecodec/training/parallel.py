@@ -8,8 +8,7 @@ sending while the backward pass computes, is nothing where the cores that send a
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -50,15 +49,11 @@ class Processes:
             tensor.copy_(part.view_as(tensor))
 
 
-@contextmanager
-def processes() -> Iterator[Processes]:
-    """Those that torchrun started, or this one alone."""
+def this_process() -> Processes:
+    """This one among those that torchrun started, which meet here for the first time, or this one alone."""
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
-        yield Processes()
-        return
-    dist.init_process_group("gloo")
-    try:
-        yield Processes(dist.get_rank(), count)
-    finally:
-        dist.destroy_process_group()
+        return Processes()
+    if not dist.is_initialized():
+        dist.init_process_group("gloo")
+    return Processes(dist.get_rank(), count)

@@ -1,0 +1,136 @@
+"""Two processes learn what one does, and a run that was killed goes on as if it had not been. Each is its own program, so this
+file is one, too: ``python -m tests.test_training_parallel TASK FOLDER STEPS``.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from aecodec import UsageError
+from aecodec.model.autoencoder import AutoEncoder, ModelConfig
+from aecodec.training import checkpoint
+from aecodec.training.compression import CompressionConfig, CompressionTask
+from aecodec.training.data import PatchSampler, Photographs
+from aecodec.training.loop import Run, TrainConfig, checkpoint_path, train
+from aecodec.training.parallel import Processes
+from aecodec.training.start import pca_start
+from aecodec.training.task import Batch, Samples, adam
+
+ROOT = Path(__file__).parent.parent
+TINY = ModelConfig(n1=8, n2=16, m=16, nz=8, nc=8, blocks1=1, blocks2=1)
+
+
+class Line:
+    """The smallest task there is: y = a·x + b. Nothing in it is random but its samples."""
+
+    name = "line"
+    steps_per_epoch: int | None = 10
+
+    def __init__(self, pause: float = 0.0) -> None:
+        torch.manual_seed(0)
+        self.model = nn.Linear(1, 1)
+        self.pause = pause
+
+    def optimizer(self, rate: float) -> torch.optim.Optimizer:
+        return adam(self.model, rate)
+
+    def batch(self, step: int) -> Batch:
+        x = torch.from_numpy(np.random.default_rng(step).normal(size=(8, 1)).astype(np.float32))
+        return Batch(x, 3 * x - 1, [f"{step}.{i}" for i in range(8)])
+
+    def loss(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+        time.sleep(self.pause)
+        return (self.model(batch.inputs) - batch.targets).square().mean(), {}
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        return {"val_loss": (model(torch.ones(1, 1)) - 2).square().item()}
+
+    def samples(self, model: nn.Module) -> Samples:
+        return Samples(("nothing",), [[np.zeros((8, 8), np.uint8)]])
+
+    def describe(self) -> dict[str, Any]:
+        return {"model": {}}
+
+
+def run_line(folder: Path, steps: int, pause: float = 0.0) -> Run[nn.Linear]:
+    config = TrainConfig(steps=steps, learning_rate=0.05, decay=0, warmup=1, log_every=1, validate_every=20, checkpoint_minutes=0)
+    return train(Line(pause), folder, config, progress=False)
+
+
+def run_compression(folder: Path, steps: int) -> Run[AutoEncoder]:
+    photographs = Photographs.load(ROOT / "tests" / "data", 64, progress=False)
+    torch.manual_seed(0)
+    model = AutoEncoder(TINY)
+    pca_start(model, PatchSampler(photographs.training, 0).batch(0, 2000, 16)[0])
+    sizes = CompressionConfig(batch=8, patch=64, late_from=steps)
+    config = TrainConfig(steps=steps, learning_rate=1e-3, decay=0, warmup=5, log_every=5, validate_every=5)
+    return train(CompressionTask(model, photographs, sizes), folder, config, progress=False)
+
+
+def losses(folder: Path, name: str = "loss") -> list[float]:
+    with (folder / "metrics.csv").open() as file:
+        return [float(row[name]) for row in csv.DictReader(file)]
+
+
+def start(task: str, folder: Path, steps: int, count: int = 1) -> subprocess.Popen[bytes]:
+    launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(count), "-m"] if count > 1 else []
+    command = [sys.executable, "-m", *launcher, "tests.test_training_parallel", task, str(folder), str(steps)]
+    return subprocess.Popen(command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, start_new_session=True)
+
+
+def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
+    assert start("both", tmp_path / "two", 20, count=2).wait(timeout=240) == 0
+    run_line(tmp_path / "one" / "line", 20)
+    np.testing.assert_allclose(losses(tmp_path / "two" / "line"), losses(tmp_path / "one" / "line"), rtol=1e-3)
+    run_compression(tmp_path / "one" / "compression", 20)  # where noise and qualities are drawn by each process
+    two, one = (losses(tmp_path / folder / "compression", "val_loss") for folder in ("two", "one"))
+    np.testing.assert_allclose(two, one, rtol=0.02)
+    assert one[-1] < 0.97 * one[0]
+
+
+def test_a_run_killed_outright_goes_on_exactly(tmp_path: Path) -> None:
+    process = start("slow", tmp_path / "killed", 40)
+    metrics = tmp_path / "killed" / "metrics.csv"
+    deadline = time.monotonic() + 120
+    while not (metrics.exists() and len(losses(tmp_path / "killed")) >= 5):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    reached = checkpoint.load(checkpoint_path(tmp_path / "killed"))["step"]
+    assert 0 < reached < 40
+    resumed, whole = run_line(tmp_path / "killed", 40), run_line(tmp_path / "whole", 40)
+    assert all(torch.equal(a, b) for a, b in zip(resumed.model.parameters(), whole.model.parameters(), strict=True))
+    assert losses(tmp_path / "killed") == losses(tmp_path / "whole")
+
+
+def test_processes_share_a_batch_between_them() -> None:
+    batch = Line().batch(0)
+    shares = [Processes(rank, 3).share(batch) for rank in range(3)]
+    assert sorted(name for share in shares for name in share.names) == sorted(batch.names)
+    assert torch.equal(shares[1].inputs, batch.inputs[1::3])
+    with pytest.raises(UsageError, match="a batch of 8 can't be shared by 9 processes"):
+        Processes(0, 9).share(batch)
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    task, folder, steps = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
+    if task == "slow":
+        run_line(folder, steps, pause=0.2)
+    else:
+        run_line(folder / "line", steps)
+        run_compression(folder / "compression", steps)
