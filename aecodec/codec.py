@@ -148,28 +148,10 @@ class Codec:
             LimitError: the picture or its metadata is larger than the limits.
         """
         picture = as_picture(picture)
-        if not 0 <= quality <= 100:
-            raise UsageError(f"quality is {quality:g}, allowed 0..100")
-        if tile % container.TILE_UNIT or not container.TILE_UNIT <= tile <= container.MAX_TILE:
-            raise UsageError(f"tile is {tile}, must be a multiple of {container.TILE_UNIT} up to {container.MAX_TILE}")
-        if missing is not None and missing.shape != picture.color.shape[:2]:
-            raise UsageError(f"the mask has {missing.shape[1::-1]} pixels, the picture {(picture.width, picture.height)}")
-        if self.weights.sees_missing != (missing is not None):
-            raise UsageError("a mask of missing pixels goes with an encoder that inpaints, and only with it")
-        header = Header(
-            picture.width,
-            picture.height,
-            picture.mode,
-            tile,
-            round(quality * 100),
-            effort=0,
-            coder=CODER_ID,
-            model=self.weights.fingerprint,
-        )
-        container.check_limits(header, self.limits)
+        header = self._header(picture, quality, tile)
+        color = self._filled(picture.color, missing)
         grid = Grid(header.width, header.height, tile)
         level = self.weights.level(header.quality)
-        color = picture.color if missing is None else fill(picture.color, missing)
         tiles = []
         for row in range(grid.rows):
             for column in range(grid.columns):
@@ -220,6 +202,36 @@ class Codec:
         level = self.weights.level(content.header.quality)
         latents = LatentRows(self.latent_coder, content.tiles, grid, level, tolerant=False)
         return [latents.decode(row, column) for row in range(grid.rows) for column in range(grid.columns)]
+
+    def _header(self, picture: Picture, quality: float, tile: int) -> Header:
+        """The header of a file to be; raises UsageError and LimitError."""
+        if not 0 <= quality <= 100:
+            raise UsageError(f"quality is {quality:g}, allowed 0..100")
+        if tile % container.TILE_UNIT or not container.TILE_UNIT <= tile <= container.MAX_TILE:
+            raise UsageError(f"tile is {tile}, must be a multiple of {container.TILE_UNIT} up to {container.MAX_TILE}")
+        header = Header(
+            picture.width,
+            picture.height,
+            picture.mode,
+            tile,
+            round(quality * 100),
+            effort=0,
+            coder=CODER_ID,
+            model=self.weights.fingerprint,
+        )
+        container.check_limits(header, self.limits)
+        return header
+
+    def _filled(self, color: Pixels, missing: Mask | None) -> Pixels:
+        """What g_a sees; raises UsageError if there is a mask where none belongs, or none where one does."""
+        if self.weights.sees_missing != (missing is not None):
+            raise UsageError("a mask of missing pixels goes with an encoder that inpaints, and only with it")
+        if missing is None:
+            return color
+        if missing.shape != color.shape[:2]:
+            mask, picture = (f"{shape[1]}x{shape[0]}" for shape in (missing.shape, color.shape))
+            raise UsageError(f"the mask has {mask} pixels, the picture {picture}")
+        return fill(color, missing)
 
     def _check_model(self, header: Header) -> None:
         if header.model != self.weights.fingerprint:

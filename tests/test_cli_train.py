@@ -69,3 +69,9 @@ def test_export_replaces_nothing_unasked_and_needs_a_run(capsys: pytest.CaptureF
     assert capsys.readouterr().err == "aec: w.safetensors exists; --force replaces it\n"
     assert main(["export", "photos", "new.safetensors", "--data", "photos"]) == 4
     assert capsys.readouterr().err.startswith("aec: photos/checkpoint.pt: ")
+    checkpoint.save(Path("photos/checkpoint.pt"), {"task": "compress"})
+    assert main(["export", "photos", "new.safetensors"]) == 2
+    assert "--data" in capsys.readouterr().err
+    checkpoint.save(Path("photos/checkpoint.pt"), {"task": "classic"})
+    assert main(["export", "photos", "new.safetensors"]) == 2
+    assert "a run of 'classic', whose folder is what --model takes" in capsys.readouterr().err

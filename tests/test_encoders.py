@@ -107,7 +107,7 @@ def test_masks_go_with_encoders_that_inpaint(tmp_path: Path) -> None:
         Codec().compress(picture, missing=mask)
     with pytest.raises(UsageError, match="goes with an encoder that inpaints"):
         inpaint.compress(picture)
-    with pytest.raises(UsageError, match=r"mask has \(63, 64\) pixels, the picture \(64, 64\)"):
+    with pytest.raises(UsageError, match="mask has 63x64 pixels, the picture 64x64"):
         inpaint.compress(picture, missing=mask[:, 1:])
 
 
@@ -122,7 +122,7 @@ def test_an_encoder_learns_to_denoise_while_the_rest_stays(photos: Path, base: P
 
     before = loss()
     train(task, tmp_path, SHORT, progress=False)
-    assert loss() < 0.9 * before
+    assert loss() < before - 0.05  # a log
     assert all(torch.equal(tensor, rest[name]) for name, tensor in task.base.state_dict().items())
     assert Image.open(tmp_path / "samples.png").width > 4 * 64
     assert json.loads((tmp_path / "config.json").read_text())["restoration"]["base"] == Weights.load(base).fingerprint.hex()
@@ -157,7 +157,7 @@ def test_the_way_from_photographs_to_a_file_on_the_command_line(photos: Path, ba
         (["--denoise", "--inpaint", "mask.png"], "--denoise and --inpaint exclude each other", 2),
         (["--denoise", "--target-psnr", "30"], "no PSNR to aim at", 2),
         (["--inpaint", "mask.png", "--target-size", "9KB"], "no size", 2),
-        (["--inpaint", "mask.png", "--encoder", "inpaint.safetensors"], "the mask has (5, 4) pixels, the picture (64, 64)", 2),
+        (["--inpaint", "mask.png", "--encoder", "inpaint.safetensors"], "the mask has 5x4 pixels, the picture 64x64", 2),
         (["--encoder", "inpaint.safetensors"], "a mask of missing pixels goes with an encoder that inpaints", 2),
         (["--inpaint", "none.png"], "none.png", 2),
         (["--encoder", "mask.png"], "encoder mask.png: not an encoder file of aecodec", 4),

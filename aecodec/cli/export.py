@@ -46,11 +46,14 @@ def export(
     from ..training.loop import checkpoint_path
 
     state = checkpoint.load(checkpoint_path(run))
-    if state.get("task") in KINDS:
+    task = state.get("task", "compress")
+    if task in KINDS:
         from ..training.restoration import export_encoder
 
         export_encoder(run, state, out)
         say(f"{out}: step {state['step']}")
+    elif task != "compress":
+        raise UsageError(f"{run} is a run of {task!r}, whose folder is what --model takes")
     elif data is None:
         raise UsageError("a whole model needs --data, photographs to fit its tables on")
     else:

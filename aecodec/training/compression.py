@@ -16,6 +16,7 @@ from .data import PatchSampler, Photographs, middle, to_pixels, to_tensor
 from .task import Batch, Samples
 
 LMBDA_PIVOT = 0.016
+"""Losses are weighted by (λ / LMBDA_PIVOT)^-0.5: low and high rates then pull equally."""
 
 MSE_WEIGHT = 255.0**2
 MS_SSIM_WEIGHT = 1280.0
@@ -131,17 +132,12 @@ def random_lmbda(count: int) -> Tensor:
     return LMBDA_MIN * torch.exp(torch.rand(count) * math.log(LMBDA_MAX / LMBDA_MIN))
 
 
-def quality_weight(lmbda: Tensor) -> Tensor:
-    """(λ / LMBDA_PIVOT)^-0.5, (B,): losses so weighted pull equally at low and at high rates."""
-    return (lmbda / LMBDA_PIVOT) ** -0.5
-
-
 def rate_distortion(estimate: Estimate, x: Tensor, lmbda: Tensor, distortion: Distortion = "mse") -> RateDistortion:
     """The loss of what a model made, against images x (B, 3, H, W) in [0, 1], at lmbda (B,)."""
     bpp = (estimate.bits_y + estimate.bits_z) / (x.shape[2] * x.shape[3])
     mse = (estimate.x_hat - x).square().flatten(1).mean(1)
     weighted = MSE_WEIGHT * mse if distortion == "mse" else MS_SSIM_WEIGHT * (1 - _ms_ssim(estimate.x_hat, x))
-    loss = (bpp + lmbda * weighted) * quality_weight(lmbda)
+    loss = (bpp + lmbda * weighted) * (lmbda / LMBDA_PIVOT) ** -0.5
     return RateDistortion(loss, bpp.detach(), mse.detach())
 
 

@@ -1,11 +1,11 @@
 """Denoising and inpainting: a g_a that makes from a corrupted image the latent of the clean one.
 
 Decoder, entropy model and hyper networks stay those of a finished model, so what the new encoder makes is an ordinary file. The
-model's own g_a is the teacher: it sees the clean image, the new one the corrupted image, and the squared distance of their
-latents is the loss. That is what theory asks for: the best code of a noisy source is the code of its estimate (Wolf & Ziv,
-"Transmission of noisy information to a noisy receiver with minimum distortion", IEEE Trans. IT 1970), and the scaled latent is
-where a step of quantization, and so an error, weighs the same everywhere. A step costs half of one through the decoder and the
-entropy model; these judge in validation, by R + λ·255²·MSE against the clean image.
+model's own g_a is the teacher: it sees the clean image, the new one the corrupted image, and the distance of their latents is
+the loss. That is what theory asks for: the best code of a noisy source is the code of its estimate (Wolf & Ziv, "Transmission of
+noisy information to a noisy receiver with minimum distortion", IEEE Trans. IT 1970), and the scaled latent is where a step of
+quantization, and so an error, weighs the same everywhere. A step costs half of one through the decoder and the entropy model;
+these judge in validation, by R + λ·255²·MSE against the clean image.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ..model.autoencoder import AutoEncoder, analysis, node_weights
 from ..model.encoders import Encoder, Kind
 from ..model.transforms import Analysis
 from ..model.weights import Weights
-from .compression import VALIDATED_LMBDA, quality_weight, random_lmbda, rate_distortion
+from .compression import VALIDATED_LMBDA, random_lmbda, rate_distortion
 from .corruptions import Corrupted, corrupt, parse
 from .data import PatchSampler, Photographs, middle, to_pixels, to_tensor
 from .export import load_model
@@ -37,6 +37,9 @@ CORRUPTIONS: dict[Kind, tuple[str, ...]] = {
     "inpaint": ("strokes:5-35,strokes:5-35,rectangles:5-30,crosshair:2-16,pixels:10-70",),
 }
 """What each task restores by default, in the syntax of `corruptions`."""
+
+QUANTIZATION = 1 / 12
+"""The squared error of rounding, on average."""
 
 COLUMNS: dict[Kind, str] = {"denoise": "noisy", "inpaint": "damaged"}
 
@@ -93,14 +96,17 @@ class RestorationTask:
         return Batch(torch.cat(inputs), clean, names)
 
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
-        """Squared distance to the latents of the clean images in quantization steps, each sample at a λ of its own."""
+        """Log of the squared distance to the latents of the clean images, in quantization steps; a λ for each sample.
+
+        The log lets little and much damage pull alike. Errors far below what quantization adds anyway count no more.
+        """
         lmbda = random_lmbda(len(batch.inputs))
         nodes = node_weights(lmbda)
         inputs, targets = (x.contiguous(memory_format=torch.channels_last) for x in (batch.inputs, batch.targets))
         with torch.no_grad():
             y = self.base.g_a(targets, nodes)
         error = (self.model(inputs, nodes) - y).square().flatten(1).mean(1)
-        return (error * quality_weight(lmbda)).mean(), {}
+        return torch.log(error + QUANTIZATION).mean(), {"error": error.mean().item()}
 
     def validate(self, model: Analysis) -> dict[str, float]:
         """Mean loss, bpp and PSNR of the middles of some images at five λ; what they suffer is always the same."""
