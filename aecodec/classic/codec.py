@@ -47,6 +47,7 @@ class ClassicCodec:
 
     def __init__(self, model: Path, *, threads: int | None = None, limits: Limits = Limits()) -> None:
         self.model_path, self.limits = model, limits
+        self._made: dict[int, Models] = {}
         if threads is not None:
             torch.set_num_threads(threads)
 
@@ -149,7 +150,11 @@ class ClassicCodec:
             raise FormatError(f"header: {error}") from error
 
     def _models(self, header: Header) -> Models:
-        return Models(self.weights.grid.tables(_level(header)))
+        """The tables of the header's quality, made once."""
+        level = _level(header)
+        if level not in self._made:
+            self._made[level] = Models(self.weights.grid.tables(level))
+        return self._made[level]
 
     @torch.no_grad()
     def _quantise(self, color: Pixels, header: Header) -> Integers:
