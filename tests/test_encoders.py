@@ -135,6 +135,16 @@ def test_an_encoder_learns_to_listen_to_the_mask(photos: Path, base: Path, tmp_p
     assert run.average.stem.weight[:, 3].abs().min() > 0
 
 
+def test_training_goes_on_from_an_encoder_of_another_model(photos: Path, base: Path, tmp_path: Path) -> None:
+    photographs = Photographs.load(photos, 64, progress=False)
+    own = {f"g_a.{k}": v.half().numpy() + 1 for k, v in AutoEncoder(TINY).g_a.state_dict().items()}
+    Encoder(tmp_path / "other", "denoise", bytes(8), own).save()
+    task = RestorationTask(base, photographs, RestorationConfig("denoise", patch=64), init=tmp_path / "other")
+    assert torch.equal(task.model.stem.weight, torch.from_numpy(own["g_a.stem.weight"]).float())
+    with pytest.raises(ModelError, match="of another kind or size"):
+        RestorationTask(base, photographs, RestorationConfig("inpaint", patch=64), init=tmp_path / "other")
+
+
 def test_the_way_from_photographs_to_a_file_on_the_command_line(photos: Path, base: Path, tmp_path: Path) -> None:
     run, encoder = str(tmp_path / "run"), str(tmp_path / "encoder.safetensors")
     options = ["--out", run, "--model", str(base), "--patch", "64", "--batch", "2", "--no-progress"]

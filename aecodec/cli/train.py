@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..model.autoencoder import AutoEncoder
     from ..model.encoders import Kind
     from ..training.data import Photographs
-    from ..training.loop import TrainConfig
+    from ..training.loop import Run, TrainConfig
     from ..training.task import Task
 
 EXAMPLES = """\b
@@ -63,6 +63,10 @@ Base = Annotated[
     typer.Option(
         "--model", metavar="FILE", exists=True, dir_okay=False, help="Whose encoder to train; the shipped one's by default."
     ),
+]
+Init = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", exists=True, dir_okay=False, help="Encoder to start from, that of another model, too."),
 ]
 Threads = Annotated[int | None, typer.Option(min=1, metavar="N", help="All cores by default.")]
 Bf16 = Annotated[bool, typer.Option("--bf16", help="bfloat16, for CPUs that compute with it.")]
@@ -122,6 +126,7 @@ def _restoration(kind: Kind, purpose: str) -> Callable[..., None]:
         out: Out,
         corruptions: Corruptions = None,
         base: Base = None,
+        init: Init = None,
         steps: Steps = None,
         batch: BatchSize = None,
         patch: Patch = None,
@@ -142,7 +147,7 @@ def _restoration(kind: Kind, purpose: str) -> Callable[..., None]:
 
         sizes = RestorationConfig(kind, **given(corruptions=corruptions, batch=batch, patch=patch, seed=seed))
         photographs = Photographs.load(data, sizes.patch, progress=not no_progress)
-        task = RestorationTask(base or DEFAULT, photographs, sizes)
+        task = RestorationTask(base or DEFAULT, photographs, sizes, init)
         if preview:
             show_preview(task, out)
         run_to_the_end(task, out, config, not no_progress)
@@ -181,12 +186,14 @@ def train_config(threads: int | None, **options: Any) -> TrainConfig:
     return replace(TrainConfig(), **given(**options))
 
 
-def run_to_the_end(task: Task[Any], out: Path, config: TrainConfig, progress: bool) -> None:
+def run_to_the_end(task: Task[Any], out: Path, config: TrainConfig, progress: bool) -> Run[Any]:
     """Train; an interrupted run ends the command with its exit code."""
     from ..training import loop
 
-    if loop.train(task, out, config, progress=progress).step < config.steps:
+    run = loop.train(task, out, config, progress=progress)
+    if run.step < config.steps:
         raise typer.Exit(130)
+    return run
 
 
 def show_preview(task: Task[Any], out: Path) -> NoReturn:

@@ -61,16 +61,16 @@ class RestorationConfig:
 
 
 class RestorationTask:
-    """A g_a for the model of the weights file ``base``.
+    """A g_a for the model of the weights file ``base``. It begins as that model's own, or as ``init``, an encoder of any model.
 
     Raises:
-        ModelError: the file is missing or broken.
+        ModelError: a file is missing or broken, or of another kind or size.
         UsageError: the corruptions are not for this kind.
     """
 
     steps_per_epoch: int | None = None
 
-    def __init__(self, base: Path, photographs: Photographs, config: RestorationConfig) -> None:
+    def __init__(self, base: Path, photographs: Photographs, config: RestorationConfig, init: Path | None = None) -> None:
         self.name: str = config.kind
         self.steps = [parse(text) for text in config.corruptions or CORRUPTIONS[config.kind]]
         if config.kind == "denoise" and any(one.makes_holes for step in self.steps for one in step):
@@ -81,6 +81,8 @@ class RestorationTask:
         self.base = load_model(base).requires_grad_(False).eval()
         self.base.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.model = new_encoder(self.base, config.kind)
+        if init:
+            load_encoder(self.model, init)
         self.photographs, self.config = photographs, config
         self.sampler = PatchSampler(photographs.training, config.seed)
 
@@ -160,6 +162,15 @@ def new_encoder(base: AutoEncoder, kind: Kind) -> Analysis:
     stem = state["stem.weight"]
     encoder.load_state_dict({**state, "stem.weight": torch.cat([stem, torch.zeros_like(stem[:, :1])], 1)})
     return encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def load_encoder(model: Analysis, path: Path) -> None:
+    """Take over an encoder file, whichever model it belongs to; raises ModelError if it doesn't fit."""
+    tensors = Encoder.load(path).tensors
+    try:
+        model.load_state_dict({name.removeprefix("g_a."): torch.from_numpy(tensor) for name, tensor in tensors.items()})
+    except RuntimeError as error:
+        raise ModelError(f"encoder {path}: of another kind or size ({' '.join(str(error).split())})") from error
 
 
 def export_encoder(run: Path, state: dict[str, Any], path: Path) -> None:
