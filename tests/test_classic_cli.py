@@ -49,19 +49,20 @@ def test_presets_are_listed_without_torch() -> None:
 
 def trained(monkeypatch: pytest.MonkeyPatch, *options: str) -> tuple[object, ...]:
     calls: list[tuple[object, ...]] = []
-    monkeypatch.setattr(train_classic, "_train", lambda *arguments: calls.append(arguments))
+    monkeypatch.setattr(train_classic, "_task", lambda *arguments: calls.append(arguments))
+    monkeypatch.setattr(train_classic, "_train", lambda _task, out, progress: calls.append((out, progress)))
     assert main(["train", "classic", "mnist", "--out", "new", *options]) == 0
-    return calls[0]
+    return (*calls[0], *calls[1])
 
 
 def test_a_preset_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, preset in PRESETS.items():
-        _, _, architecture, recipe, shape, *_ = trained(monkeypatch, "--preset", name)
+        _, architecture, recipe, shape, *_ = trained(monkeypatch, "--preset", name)
         assert (architecture, recipe, shape) == (preset.architecture, preset.recipe, None)
 
 
 def test_tuned_takes_the_tuned_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert trained(monkeypatch, "--preset", "conv", "--tuned")[3] == PRESETS["conv"].tuned
+    assert trained(monkeypatch, "--preset", "conv", "--tuned")[2] == PRESETS["conv"].tuned
 
 
 def test_every_hyper_parameter_can_be_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,8 +70,8 @@ def test_every_hyper_parameter_can_be_ones_own(monkeypatch: pytest.MonkeyPatch) 
     learning = ["--loss", "l1", "--optimizer", "sgd", "--lr", "0.5", "--epochs", "3", "--batch", "9"]
     others = ["--size", "20x12", "--rgb", "--seed", "4", "--threads", "1", "--no-progress"]
     arguments = trained(monkeypatch, "--preset", "vanilla", *network, *learning, *others)
-    data, out, architecture, recipe, shape, *rest = arguments
-    assert (data, out, shape, rest) == (Path("mnist"), Path("new"), (3, 12, 20), [4, 1, False])
+    data, architecture, recipe, shape, seed, out, progress = arguments
+    assert (data, shape, seed, out, progress) == (Path("mnist"), (3, 12, 20), 4, Path("new"), False)
     assert vars(architecture) == {"kind": "dense", "nodes": (50, 40), "code": 7, "he": False}
     chosen = {"loss": "l1", "optimizer": "sgd", "learning_rate": 0.5, "noise": 0.2, "activity": 0.1, "epochs": 3, "batch": 9}
     assert vars(recipe) == {**chosen, "beta1": 0.9}
@@ -88,7 +89,7 @@ def test_every_hyper_parameter_can_be_ones_own(monkeypatch: pytest.MonkeyPatch) 
     ],
 )
 def test_layers_and_nodes_go_together(options: list[str], nodes: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
-    assert vars(trained(monkeypatch, *options)[2])["nodes"] == nodes
+    assert vars(trained(monkeypatch, *options)[1])["nodes"] == nodes
 
 
 @pytest.mark.parametrize(
@@ -124,6 +125,11 @@ def test_a_run_of_a_folder_of_pictures_in_color(capsys: pytest.CaptureFixture[st
     assert main(["decompress", "small.aec", "back.png", "--model", "colors/model.safetensors"]) == 0
     with Image.open("back.png") as image:
         assert (image.size, image.mode) == ((20, 16), "RGB")
+
+
+def test_a_preview_draws_and_trains_nothing() -> None:
+    assert main(["train", "classic", "mnist", "--preset", "conv-denoise", "--out", "preview", "--preview"]) == 0
+    assert [path.name for path in Path("preview").iterdir()] == ["preview.png"]
 
 
 def test_a_folder_of_another_run_is_not_continued(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,11 +12,16 @@ from ..classic.presets import PRESETS, Architecture, Loss, Optimizer, Preset, Re
 from ..errors import UsageError
 from ..extras import need_torch
 from .messages import say
-from .train import NoProgress, Out, Rate, Seed, Threads, given, run_to_the_end
+from .train import NoProgress, Out, Preview, Rate, Seed, Threads, given, run_to_the_end, show_preview
+
+if TYPE_CHECKING:
+    from ..classic.networks import Shape
+    from ..classic.task import ClassicTask
 
 EXAMPLES = """\b
 Examples:
   aec train classic mnist/ --preset vanilla --out runs/vanilla
+  aec train classic mnist/ --preset conv-denoise --out runs/denoise --preview
   aec train classic mnist/ --preset conv --tuned --out runs/conv
   aec train classic photos.zip --preset multilayer --size 48x32 --rgb --code 128 --epochs 50 --out runs/small
   aec embed mnist/ --model runs/vanilla --out codes.npz
@@ -41,6 +46,7 @@ def classic(
     activity: Annotated[float | None, typer.Option(min=0, metavar="WEIGHT", help="L1 penalty on the code.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, metavar="N", help="Epochs in all.")] = None,
     batch: Annotated[int | None, typer.Option(min=1, metavar="N", help="Images a step.")] = None,
+    preview: Preview = False,
     seed: Seed = None,
     threads: Threads = None,
     no_progress: NoProgress = False,
@@ -54,9 +60,15 @@ def classic(
     changes = given(loss=loss, optimizer=optimizer, learning_rate=lr, noise=noise, activity=activity, epochs=epochs, batch=batch)
     recipe = replace(_tuned(preset, chosen) if tuned else chosen.recipe, **changes)
     architecture = _architecture(chosen.architecture, code, layers, nodes)
-    shape = _shape(size, rgb)
     need_torch("aec train")
-    _train(data, out, architecture, recipe, shape, seed or 0, threads, not no_progress)
+    if threads:
+        import torch
+
+        torch.set_num_threads(threads)
+    task = _task(data, architecture, recipe, _shape(size, rgb), seed or 0)
+    if preview:
+        show_preview(task, out)
+    _train(task, out, not no_progress)
 
 
 def _list(wanted: bool) -> None:
@@ -77,35 +89,34 @@ def train(
     """Train a model."""
 
 
-def _train(
-    data: Path,
-    out: Path,
-    architecture: Architecture,
-    recipe: Recipe,
-    shape: tuple[int, int, int] | None,
-    seed: int,
-    threads: int | None,
-    progress: bool,
-) -> None:
+def _task(data: Path, architecture: Architecture, recipe: Recipe, shape: Shape | None, seed: int) -> ClassicTask:
+    import torch
+
+    from ..classic.data import load_split
+    from ..classic.networks import Autoencoder
+    from ..classic.task import ClassicTask
+
+    training, validation = load_split(data, shape)
+    torch.manual_seed(seed)
+    return ClassicTask(Autoencoder(architecture, training.shape), recipe, training, validation, data, seed)
+
+
+def _train(task: ClassicTask, out: Path, progress: bool) -> None:
+    """Train, and write the model."""
     import torch
 
     from ..classic import model
-    from ..classic.data import load_split
     from ..classic.files import MODEL
-    from ..classic.networks import Autoencoder
-    from ..classic.task import ClassicTask, train_config
+    from ..classic.task import train_config
 
-    if threads:
-        torch.set_num_threads(threads)
-    training, validation = load_split(data, shape)
-    torch.manual_seed(seed)
-    task = ClassicTask(Autoencoder(architecture, training.shape), recipe, training, validation, data, seed)
-    run_to_the_end(task, out, train_config(recipe, len(training), seed), progress)
-    trained = task.model.eval()
-    model.save(trained, training, asdict(recipe), out / MODEL)
+    run = run_to_the_end(task, out, train_config(task.recipe, len(task.training), task.seed), progress)
+    if not run.group.first:
+        return
+    trained = run.average
+    model.save(trained, task.training, asdict(task.recipe), out / MODEL)
     with torch.no_grad():
         figures = ", ".join(f"{name} {value:.4g}" for name, value in task.validate(trained).items())
-    say(f"{out / MODEL}: {recipe.epochs} epochs, {figures}")
+    say(f"{out / MODEL}: {task.recipe.epochs} epochs, {figures}")
 
 
 def _preset(name: str) -> Preset:
@@ -133,7 +144,7 @@ def _architecture(base: Architecture, code: int | None, layers: int | None, node
     return replace(base, nodes=widths, code=base.code if code is None else code)
 
 
-def _shape(size: str | None, rgb: bool) -> tuple[int, int, int] | None:
+def _shape(size: str | None, rgb: bool) -> Shape | None:
     """Channels, height and width to convert the images to; None leaves idx files as they are."""
     if size is None:
         return (3, 28, 28) if rgb else None
