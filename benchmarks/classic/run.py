@@ -31,7 +31,7 @@ from aecodec.classic.presets import PRESETS
 from aecodec.classic.task import ClassicTask, train_config
 from aecodec.training.loop import Run
 from benchmarks.classic.codes import anomaly_auc, code_rows, draw_rates, losses_of_dense_denoise, rate_rows
-from benchmarks.classic.runs import ANOMALIES, AS_GIVEN, CODE_SIZES, TrainingRun
+from benchmarks.classic.runs import ANOMALIES, AS_GIVEN, CODE_SIZES, OTHER_LOSS, TrainingRun
 from benchmarks.measure import Facts, table, write_results
 
 HERE = Path(__file__).parent
@@ -48,7 +48,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     facts = Facts("python -m benchmarks.classic.run MNIST RUNS")
-    every = [*AS_GIVEN[:5], *CODE_SIZES, *ANOMALIES, *AS_GIVEN[5:]]
+    every = [*AS_GIVEN[:5], *CODE_SIZES, *ANOMALIES, *OTHER_LOSS, *AS_GIVEN[5:]]
     if not arguments.no_training:
         for run in every:
             if not arguments.names or run.name in arguments.names:
@@ -86,7 +86,7 @@ def report(facts: Facts, mnist: Path, runs: Path) -> None:
     facts["PyTorch"] = torch.__version__
     digits_train, digits = load_split(mnist / "mnist")
     fashion = load(mnist / "fashion-mnist")
-    trained = [run for run in AS_GIVEN if (runs / run.name / MODEL).exists()]
+    trained = [run for run in [*AS_GIVEN, *OTHER_LOSS] if (runs / run.name / MODEL).exists()]
     results: dict[str, Any] = {"training": [training_row(run, runs, digits_train) for run in trained]}
     for run in trained:
         keep_pictures(runs / run.name, HERE / run.name)
@@ -98,8 +98,8 @@ def report(facts: Facts, mnist: Path, runs: Path) -> None:
     draw_rates(results["rates"], HERE / "rate.png")
     held_out = [run for run in ANOMALIES if (runs / run.name / MODEL).exists()]
     results["anomalies"] = {run.data[-1]: anomaly_auc(runs / run.name, fashion, int(run.data[-1])) for run in held_out}
-    if (runs / "dense-denoise" / MODEL).exists():
-        results["dense-denoise"] = losses_of_dense_denoise(runs / "dense-denoise", digits)
+    both = [run for run in trained if run.preset == "dense-denoise"]
+    results["dense-denoise"] = {run.name: losses_of_dense_denoise(runs / run.name, digits) for run in both}
     write_results(HERE / "results", "Classic autoencoders", facts, results, tables(results))
 
 
@@ -157,9 +157,10 @@ def tables(results: dict[str, Any]) -> list[str]:
         for r in results["training"]
     ]
     lines = ["## Training", "", *table(header, rows), ""]
-    if results.get("dense-denoise"):
-        losses = results["dense-denoise"]
-        lines += ["## dense-denoise under each loss", "", *table(list(losses), [[f"{v:.4f}" for v in losses.values()]]), ""]
+    if results["dense-denoise"]:
+        rows = [[run, *(f"{value:.4f}" for value in losses.values())] for run, losses in results["dense-denoise"].items()]
+        header = ["run", *next(iter(results["dense-denoise"].values()))]
+        lines += ["## dense-denoise under each loss, noisy test images", "", *table(header, rows), ""]
     header = ["model", "code", "k-means purity, 10 clusters", "linear classifier"]
     rows = [[r["model"], r["units"], f"{r['purity']:.3f}", f"{r['accuracy']:.3f}"] for r in results["codes"]]
     lines += ["## MNIST codes", "", *table(header, rows), ""]

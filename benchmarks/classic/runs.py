@@ -42,6 +42,9 @@ AS_GIVEN = [
 ]
 """Every preset by its own recipe, and by the tuned one where there is one."""
 
+OTHER_LOSS = [TrainingRun("dense-denoise-l1", ("--preset", "dense-denoise", "--loss", "l1", "--epochs", "40"))]
+"""The source of dense-denoise names a final loss, but not which one it is."""
+
 CODE_SIZES = [TrainingRun(f"vanilla-code{n}", ("--preset", "vanilla", "--code", str(n))) for n in (4, 8, 16, 32)]
 """For the trade of the size of the code against quality; 64 is `vanilla` itself."""
 
