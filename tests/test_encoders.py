@@ -186,7 +186,6 @@ def test_faults_are_one_clear_line(
 
 
 @pytest.mark.parametrize(("kind", "corruption"), [("denoise", "strokes:10"), ("inpaint", "gaussian:10")])
-def test_tasks_are_told_what_they_can_restore(kind: Kind, corruption: str, base: Path, photos: Path) -> None:
-    photographs = Photographs.load(photos, 64, progress=False)
+def test_tasks_are_told_what_they_can_restore(kind: Kind, corruption: str) -> None:
     with pytest.raises(UsageError, match="missing"):
-        RestorationTask(base, photographs, RestorationConfig(kind, [corruption]))
+        RestorationConfig(kind, [corruption])

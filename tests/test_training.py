@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,6 +25,7 @@ from aecodec.training.compression import CompressionConfig, CompressionTask
 from aecodec.training.data import DataError, PatchSampler, Photographs, load_images
 from aecodec.training.export import export, load_model
 from aecodec.training.loop import DivergedError, Run, TrainConfig, checkpoint_path, learning_rate, train
+from aecodec.training.record import Record
 from aecodec.training.start import pca_start
 
 TINY = ModelConfig(n1=8, n2=16, m=16, nz=8, nc=8, blocks1=1, blocks2=1)
@@ -94,6 +97,17 @@ def test_rows_that_a_killed_run_wrote_after_its_checkpoint_come_once(photos: Pat
     rows = list(csv.DictReader((tmp_path / "metrics.csv").open()))
     assert [row["step"] for row in rows] == ["2", "4", "6"]
     assert "1e9" not in rows[2].values()
+
+
+def test_tensorboard_gets_the_curve_where_it_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[tuple[str, float, int]] = []
+    writer = SimpleNamespace(add_scalar=lambda *point: written.append(point), close=lambda: written.append(("closed", 0, 0)))
+    module = SimpleNamespace(SummaryWriter=lambda folder, purge_step: writer)
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", module)
+    record = Record(tmp_path, 0)
+    record.add(7, {"loss": 1.5, "val_loss": 2.0})
+    record.close()
+    assert written == [("loss", 1.5, 7), ("val_loss", 2.0, 7), ("closed", 0, 0)]
 
 
 def test_a_trained_model_becomes_a_weights_file_that_codes(photos: Path, tmp_path: Path) -> None:

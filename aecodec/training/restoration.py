@@ -27,7 +27,7 @@ from ..model.encoders import Encoder, Kind
 from ..model.transforms import Analysis
 from ..model.weights import Weights
 from .compression import VALIDATED_LMBDA, random_lmbda, rate_distortion
-from .corruptions import Corrupted, corrupt, parse
+from .corruptions import Corrupted, Step, corrupt, parse
 from .data import PatchSampler, Photographs, middle, to_pixels, to_tensor
 from .export import load_model
 from .task import Batch, Pixels, Samples, adam
@@ -46,7 +46,7 @@ COLUMNS: dict[Kind, str] = {"denoise": "noisy", "inpaint": "damaged"}
 
 @dataclass(frozen=True)
 class RestorationConfig:
-    """What is restored, and the batches."""
+    """What is restored, and the batches. Raises UsageError for corruptions that are not of this kind."""
 
     kind: Kind
     corruptions: Sequence[str] = ()
@@ -58,6 +58,19 @@ class RestorationConfig:
     def __post_init__(self) -> None:
         if self.patch % 64:
             raise UsageError(f"patches are {self.patch} pixels, must be multiples of 64")
+        holes = any(one.makes_holes for step in self.steps() for one in step)
+        if self.kind == "denoise" and holes:
+            raise UsageError("denoise knows no missing pixels; that is what inpaint is for")
+        if self.kind == "inpaint" and not holes:
+            raise UsageError("inpaint needs a corruption that makes pixels missing")
+
+    def texts(self) -> list[str]:
+        """The corruptions as they are meant."""
+        return list(self.corruptions or CORRUPTIONS[self.kind])
+
+    def steps(self) -> list[Step]:
+        """For `corruptions.corrupt`."""
+        return [parse(text) for text in self.texts()]
 
 
 class RestorationTask:
@@ -65,18 +78,13 @@ class RestorationTask:
 
     Raises:
         ModelError: a file is missing or broken, or of another kind or size.
-        UsageError: the corruptions are not for this kind.
     """
 
     steps_per_epoch: int | None = None
 
     def __init__(self, base: Path, photographs: Photographs, config: RestorationConfig, init: Path | None = None) -> None:
         self.name: str = config.kind
-        self.steps = [parse(text) for text in config.corruptions or CORRUPTIONS[config.kind]]
-        if config.kind == "denoise" and any(one.makes_holes for step in self.steps for one in step):
-            raise UsageError("denoise knows no missing pixels; that is what inpaint is for")
-        if config.kind == "inpaint" and not any(one.makes_holes for step in self.steps for one in step):
-            raise UsageError("inpaint needs a corruption that makes pixels missing")
+        self.steps = config.steps()
         self.fingerprint = Weights.load(base).fingerprint
         self.base = load_model(base).requires_grad_(False).eval()
         self.base.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -136,8 +144,7 @@ class RestorationTask:
 
     def describe(self) -> dict[str, Any]:
         """Base model, configuration, data."""
-        texts = self.config.corruptions or CORRUPTIONS[self.config.kind]
-        restoration = {**asdict(self.config), "corruptions": list(texts), "base": self.fingerprint.hex()}
+        restoration = {**asdict(self.config), "corruptions": self.config.texts(), "base": self.fingerprint.hex()}
         return {"model": self.base.config.to_dict(), "restoration": restoration, **self.photographs.describe()}
 
     def _validation(self) -> list[tuple[Pixels, Corrupted]]:

@@ -142,14 +142,13 @@ if __name__ == "__main__":
     arguments = parser.parse_args()
     plain, denoiser, inpainter = Codec(threads=1), Codec(threads=1, encoder="denoise"), Codec(threads=1, encoder="inpaint")
     cv2.setNumThreads(1)
-    noise_rows = Rows(
-        HERE / "rows.csv", ("image", "sigma", "method", "quality", "bpp", "psnr", "psnr_before", "seconds_before"), 4
-    )
-    hole_rows = Rows(HERE / "holes.csv", ("image", "hole", "method", "quality", "bpp", "psnr_hole", "psnr"), 4)
+    noise_columns = ("image", "sigma", "method", "quality", "bpp", "psnr", "psnr_before", "seconds_before")
+    hole_columns = ("image", "hole", "method", "quality", "bpp", "psnr_hole", "psnr")
+    rows = Rows(HERE / "holes.csv", hole_columns, 4) if arguments.holes else Rows(HERE / "rows.csv", noise_columns, 4)
     for name, clean in photographs(arguments.folder, arguments.images):
         if arguments.holes:
             for hole in HOLES:
-                inpaint(name, clean, hole, hole_rows)
+                inpaint(name, clean, hole, rows)
         else:
             for sigma in SIGMAS:
-                denoise(name, clean, sigma, noise_rows, arguments.methods)
+                denoise(name, clean, sigma, rows, arguments.methods)
