@@ -117,6 +117,21 @@ def test_a_run_killed_outright_goes_on_exactly(tmp_path: Path) -> None:
     assert losses(tmp_path / "killed") == losses(tmp_path / "whole")
 
 
+def test_an_interrupt_waits_for_the_end_of_the_step(tmp_path: Path) -> None:
+    class Interrupted(Line):
+        def loss(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+            if batch.names[0].startswith("4."):
+                os.kill(os.getpid(), signal.SIGINT)
+            return super().loss(batch)
+
+    config = TrainConfig(steps=10, learning_rate=0.05, decay=0, warmup=1)
+    before = signal.getsignal(signal.SIGINT)
+    assert train(Interrupted(), tmp_path / "parts", config, progress=False).step == 5
+    assert signal.getsignal(signal.SIGINT) is before
+    parts, whole = (train(Line(), tmp_path / name, config, progress=False) for name in ("parts", "whole"))
+    assert torch.equal(parts.average.weight, whole.average.weight)
+
+
 def test_processes_share_a_batch_between_them() -> None:
     batch = Line().batch(0)
     shares = [Processes(rank, 3).share(batch) for rank in range(3)]

@@ -32,6 +32,7 @@ from tqdm import tqdm
 from .. import __version__
 from ..errors import AecError, ModelError, UsageError
 from . import checkpoint
+from .interrupts import interrupts_wait
 from .parallel import Processes, this_process
 from .pictures import draw_grid
 from .record import Record
@@ -169,12 +170,11 @@ def train(task: Task[M], folder: Path, config: TrainConfig, progress: bool = Tru
         return run
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(_description(run), indent=2) + "\n")
-    try:
-        with closing(Record(folder, run.step)) as record:
-            _loop(run, record, progress)
-    except KeyboardInterrupt:
-        tqdm.write(f"interrupted at step {run.step}, saved; run the same command to go on", file=sys.stderr)
+    with closing(Record(folder, run.step)) as record:
+        _loop(run, record, progress)
     run.save()
+    if run.step < config.steps:
+        tqdm.write(f"interrupted at step {run.step}, saved; run the same command to go on", file=sys.stderr)
     return run
 
 
@@ -204,32 +204,28 @@ def _description(run: Run[Any]) -> dict[str, Any]:
 def _loop(run: Run[Any], record: Record | None, progress: bool) -> None:
     """Train to the last step; ``record`` is None in all processes but the first."""
     config = run.config
-    bar = tqdm(total=config.steps, initial=run.step, unit="step", smoothing=0.05, disable=not progress)
     recent: list[dict[str, float]] = []
     shown: dict[str, str] = {}
     last_save = last_tick = time.monotonic()
-    for batch, waited in _batches(run):
-        run.model.train()
-        metrics = run.train_step(batch)
-        now = time.monotonic()
-        run.seconds, elapsed, last_tick = run.seconds + now - last_tick, now - last_tick, now
-        recent.append({**metrics, "wait": waited / elapsed})
-        bar.update()
-        if record and (run.step % config.log_every == 0 or run.step == config.steps):
-            row = _row(run, recent)
-            recent.clear()
-            validated = run.step % config.validate_every == 0 or run.step == config.steps
-            with torch.no_grad():
-                row |= run.task.validate(run.average) if validated else {}
-                record.add(run.step, row)
-                if validated:
-                    record.draw(run.task.samples(run.average))
-            shown |= {name: f"{row[name]:.4g}" for name in ("epoch", "loss", "val_loss") if name in row}
-            bar.set_postfix(shown)
-        if record and now - last_save > config.checkpoint_minutes * 60:
-            run.save()
-            last_save = now
-    bar.close()
+    bar = tqdm(total=config.steps, initial=run.step, unit="step", smoothing=0.05, disable=not progress)
+    with bar, interrupts_wait() as asked:
+        for batch, waited in _batches(run):
+            run.model.train()
+            metrics = run.train_step(batch)
+            now = time.monotonic()
+            run.seconds, elapsed, last_tick = run.seconds + now - last_tick, now - last_tick, now
+            recent.append({**metrics, "wait": waited / elapsed})
+            bar.update()
+            if record and (run.step % config.log_every == 0 or run.step == config.steps):
+                row = _write_row(run, record, recent)
+                recent.clear()
+                shown |= {name: f"{row[name]:.4g}" for name in ("epoch", "loss", "val_loss") if name in row}
+                bar.set_postfix(shown)
+            if record and now - last_save > config.checkpoint_minutes * 60:
+                run.save()
+                last_save = now
+            if asked.now:
+                break
 
 
 def _batches(run: Run[Any]) -> Iterator[tuple[Batch, float]]:
@@ -244,8 +240,19 @@ def _batches(run: Run[Any]) -> Iterator[tuple[Batch, float]]:
             yield batch, waited
 
 
-def _row(run: Run[Any], recent: list[dict[str, float]]) -> dict[str, float]:
-    """The means of the latest steps. "wait" is the share of the time in which the model waited for its batch."""
+def _write_row(run: Run[Any], record: Record, recent: list[dict[str, float]]) -> dict[str, float]:
+    """A row of the curve: the means of the latest steps, and now and then the validation, with pictures.
+
+    "wait" is the share of the time in which the model waited for its batch.
+    """
     epochs = {"epoch": run.step / run.task.steps_per_epoch} if run.task.steps_per_epoch else {}
     means = {name: sum(metrics[name] for metrics in recent) / len(recent) for name in recent[0]}
-    return {"hours": run.seconds / 3600, **epochs, **means}
+    row = {"hours": run.seconds / 3600, **epochs, **means}
+    if run.step % run.config.validate_every and run.step < run.config.steps:
+        record.add(run.step, row)
+        return row
+    with torch.no_grad():
+        row |= run.task.validate(run.average)
+        record.add(run.step, row)
+        record.draw(run.task.samples(run.average))
+    return row
