@@ -20,7 +20,7 @@ from PIL import Image
 
 from . import alpha, container
 from .container import Container, Header
-from .entropy.coder import CODER_ID, Models
+from .entropy.coder import CODER_ID
 from .entropy.tables import Tables
 from .errors import FormatError, ModelError, UsageError
 from .filling import Mask, fill
@@ -121,7 +121,7 @@ class Codec:
             scales, tables = ScalePath(tensors, STEPS), Tables.load(tensors)
         except (KeyError, IndexError, ValueError) as error:
             raise ModelError(f"model {self.model_path}: not a weights file of aecodec ({error})") from error
-        return LatentCoder(self.engine, scales, Models(tables))
+        return LatentCoder(self.engine, scales, tables)
 
     def compress(
         self,

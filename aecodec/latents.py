@@ -16,11 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from .entropy.coder import RESIDUAL_LIMIT, Decoder, Encoder, Models
+from .entropy.tables import Tables
 from .errors import FormatError
 from .model.engine import Array, Engine
 from .model.masks import STEPS, Part, gather, scatter, step_parts
 from .model.quality import Z_MAX
 from .model.scales import Integers, ScalePath
+from .rounding import Rounding
 from .tiles import Box, Grid, intersection, within
 
 Indexes = npt.NDArray[np.uint8]
@@ -41,8 +43,9 @@ class Latent:
 class LatentCoder:
     """The entropy path of one model."""
 
-    def __init__(self, engine: Engine, scales: ScalePath, models: Models) -> None:
-        self.engine, self.scales, self.models = engine, scales, models
+    def __init__(self, engine: Engine, scales: ScalePath, tables: Tables) -> None:
+        self.engine, self.scales, self.models = engine, scales, Models(tables)
+        self.rounding = Rounding(tables)
 
     def encode(self, y: Array, level: int, check: bool) -> bytes:
         """y (M, H, W), scaled by the gain → the tile's bytes. With ``check`` they are decoded again and compared."""
@@ -54,8 +57,7 @@ class LatentCoder:
         encoder.hyper(z_hat)
 
         def quantise(parts: tuple[Part, ...], means: Array, indexes: Indexes) -> Integers:
-            rounded = np.clip(np.floor(gather(y, parts) - means + np.float32(0.5)), -RESIDUAL_LIMIT, RESIDUAL_LIMIT)
-            residuals = np.where(indexes > 0, rounded, 0).astype(np.int32)
+            residuals = self.rounding.round(gather(y, parts) - means, indexes).clip(-RESIDUAL_LIMIT, RESIDUAL_LIMIT)
             encoder.step(residuals, indexes)
             return residuals
 

@@ -90,11 +90,11 @@ def test_tiles_leave_no_seam(codec: Codec, photo: np.ndarray) -> None:
     level = 4000
     whole = Grid(photo.shape[1], photo.shape[0], 2048)
     tiled = Grid(photo.shape[1], photo.shape[0], 128)
-    y = codec._analyse(photo, whole, whole.box(0, 0), level)
+    y = codec._analyse(photo, None, whole, whole.box(0, 0), level)
     for row in range(tiled.rows):
         for column in range(tiled.columns):
             top, left, bottom, right = tiled.box(row, column)
-            part = codec._analyse(photo, tiled, (top, left, bottom, right), level)
+            part = codec._analyse(photo, None, tiled, (top, left, bottom, right), level)
             np.testing.assert_allclose(part, y[:, top:bottom, left:right], atol=2e-3)
     data = codec.compress(photo, quality=60, tile=128)
     content = container.read(data)
@@ -165,8 +165,8 @@ def test_metadata_survives_byte_for_byte(codec: Codec, photo: np.ndarray) -> Non
     assert back.metadata == metadata
 
 
-def test_real_size_is_within_two_percent_of_the_estimate(codec: Codec) -> None:
-    """Training minimises an estimate; what matters is the file."""
+def test_a_file_is_no_larger_than_training_estimates(codec: Codec) -> None:
+    """Training rounds to the nearest integer; the encoder saves some bits by rounding toward zero where that pays."""
     image = np.asarray(Image.open(DATA / "face.png").convert("RGB"))
     model = load_model(codec.model_path).eval()
     x = torch.from_numpy(image.copy()).permute(2, 0, 1)[None].float() / 255
@@ -175,7 +175,7 @@ def test_real_size_is_within_two_percent_of_the_estimate(codec: Codec) -> None:
         with torch.no_grad():
             estimate = model(x, torch.tensor([lmbda]))
         estimated = float(estimate.bits_y + estimate.bits_z) / 8
-        assert len(codec.compress(image, quality=quality)) == pytest.approx(estimated + 45, rel=0.02)
+        assert 0.9 * estimated < len(codec.compress(image, quality=quality)) < 1.01 * (estimated + 45)
 
 
 def test_compressing_twice_gives_the_same_bytes(codec: Codec, photo: np.ndarray) -> None:
