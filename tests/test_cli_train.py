@@ -15,6 +15,7 @@ from aecodec.model.autoencoder import AutoEncoder, ModelConfig
 from aecodec.training import checkpoint, export, loop
 from aecodec.training.compression import CompressionConfig, CompressionTask
 from aecodec.training.loop import TrainConfig
+from aecodec.training.parallel import Processes
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +33,7 @@ def test_training_options_and_exit_codes(reached: int, code: int, monkeypatch: p
 
     def train(task: CompressionTask, out: Path, config: TrainConfig, *_: object, **__: object) -> SimpleNamespace:
         calls.append((task.photographs.source, task.config, out, config))
-        return SimpleNamespace(step=reached)
+        return SimpleNamespace(step=reached, group=Processes())
 
     monkeypatch.setattr(loop, "train", train)
     options = ["--steps", "7", "--batch", "2", "--patch", "128", "--lr", "0.5", "--decay", "1", "--seed", "3", "--threads", "1"]

@@ -107,15 +107,17 @@ def compress(
 
     from ..training.compression import CompressionConfig, CompressionTask
     from ..training.data import Photographs
+    from ..training.parallel import this_process
 
     chosen = given(batch=batch, patch=patch, seed=seed)
     sizes = CompressionConfig(late_from=config.steps - config.decay, distortion=distortion.value, **chosen)
-    photographs = Photographs.load(data, max(sizes.patch, sizes.late_patch), progress=not no_progress)
+    progress = not no_progress and this_process().first
+    photographs = Photographs.load(data, max(sizes.patch, sizes.late_patch), progress=progress)
     task = CompressionTask(_start(init, photographs, out, config), photographs, sizes)
     if preview:
         show_preview(task, out)
-    run_to_the_end(task, out, config, not no_progress)
-    say(f"{out}: {config.steps} steps; aec export {out} WEIGHTS.safetensors --data {data}")
+    if run_to_the_end(task, out, config, progress).group.first:
+        say(f"{out}: {config.steps} steps; aec export {out} WEIGHTS.safetensors --data {data}")
 
 
 def _restoration(kind: Kind, purpose: str) -> Callable[..., None]:
@@ -143,15 +145,17 @@ def _restoration(kind: Kind, purpose: str) -> Callable[..., None]:
 
         from ..model.weights import DEFAULT
         from ..training.data import Photographs
+        from ..training.parallel import this_process
         from ..training.restoration import RestorationConfig, RestorationTask
 
         sizes = RestorationConfig(kind, **given(corruptions=corruptions, batch=batch, patch=patch, seed=seed))
-        photographs = Photographs.load(data, sizes.patch, progress=not no_progress)
+        progress = not no_progress and this_process().first
+        photographs = Photographs.load(data, sizes.patch, progress=progress)
         task = RestorationTask(base or DEFAULT, photographs, sizes, init)
         if preview:
             show_preview(task, out)
-        run_to_the_end(task, out, config, not no_progress)
-        say(f"{out}: {config.steps} steps; aec export {out} ENCODER.safetensors")
+        if run_to_the_end(task, out, config, progress).group.first:
+            say(f"{out}: {config.steps} steps; aec export {out} ENCODER.safetensors")
 
     command.__doc__ = f"""Train an encoder that {purpose}.
 

@@ -137,6 +137,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--images", type=int, default=24)
+    parser.add_argument("--sigmas", type=int, nargs="+", default=SIGMAS)
     parser.add_argument("--methods", nargs="+", default=["aec --denoise", *DENOISERS], help="what to compare; all by default")
     parser.add_argument("--holes", action="store_true", help="inpainting instead of denoising")
     arguments = parser.parse_args()
@@ -150,5 +151,5 @@ if __name__ == "__main__":
             for hole in HOLES:
                 inpaint(name, clean, hole, rows)
         else:
-            for sigma in SIGMAS:
+            for sigma in arguments.sigmas:
                 denoise(name, clean, sigma, rows, arguments.methods)
