@@ -125,7 +125,7 @@ def test_an_encoder_learns_to_denoise_while_the_rest_stays(photos: Path, base: P
     assert loss() < before - 0.05  # a log
     assert all(torch.equal(tensor, rest[name]) for name, tensor in task.base.state_dict().items())
     assert Image.open(tmp_path / "samples.png").width > 4 * 64
-    assert json.loads((tmp_path / "config.json").read_text())["restoration"]["base"] == Weights.load(base).fingerprint.hex()
+    assert json.loads((tmp_path / "config.json").read_text())["model"]["base"] == Weights.load(base).fingerprint.hex()
 
 
 def test_an_encoder_learns_to_listen_to_the_mask(photos: Path, base: Path, tmp_path: Path) -> None:

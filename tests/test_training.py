@@ -160,8 +160,11 @@ def test_a_folder_is_of_one_task(photos: Path, tmp_path: Path) -> None:
     other.name = "other"
     with pytest.raises(UsageError, match="is a run of 'compress', not of 'other'"):
         train(other, tmp_path, SHORT, progress=False)
-    with pytest.raises(ModelError, match="of other sizes"):
+    with pytest.raises(UsageError, match=r"is a run of another model, .*'n1': 8, .*'n1': 12"):
         short_run(photos, tmp_path, AutoEncoder(replace(TINY, n1=12)))
+    (tmp_path / "checkpoint.pt").write_bytes(b"cut off")
+    with pytest.raises(ModelError, match="not a checkpoint"):
+        short_run(photos, tmp_path)
 
 
 def test_checkpoints_of_the_first_version_go_on(photos: Path, tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def export(
     if task in KINDS:
         from ..training.restoration import export_encoder
 
-        export_encoder(run, state, out)
+        export_encoder(state, out)
         say(f"{out}: step {state['step']}")
     elif task != "compress":
         raise UsageError(f"{run} is a run of {task!r}, whose folder is what --model takes")

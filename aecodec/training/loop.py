@@ -30,7 +30,7 @@ from torch import nn
 from tqdm import tqdm
 
 from .. import __version__
-from ..errors import AecError, ModelError, UsageError
+from ..errors import AecError, UsageError
 from . import checkpoint
 from .interrupts import interrupts_wait
 from .parallel import Processes, this_process
@@ -101,20 +101,22 @@ class Run(Generic[M]):
         """Go on from the checkpoint; the learning rates come from the config as it is now.
 
         Raises:
-            UsageError: the run was begun with another task.
-            ModelError: the checkpoint is broken or its model of other sizes.
+            UsageError: the run was begun with another task, model or optimiser.
+            ModelError: the checkpoint is broken.
         """
-        path = checkpoint_path(self.folder)
-        state = checkpoint.load(path)
+        state = checkpoint.load(checkpoint_path(self.folder))
         begun = state.get("task", "compress")  # the first runs knew no other
         if begun != self.task.name:
             raise UsageError(f"{self.folder} is a run of {begun!r}, not of {self.task.name!r}; choose another folder")
+        wanted = self.task.describe()["model"]
+        if state["config"] != wanted:
+            raise UsageError(f"{self.folder} is a run of another model, {state['config']}, not {wanted}; choose another folder")
+        self.model.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
         try:
-            self.model.load_state_dict(state["model"])
-            self.average.load_state_dict(state["average"])
             self.optimizer.load_state_dict(state["optimizer"])
-        except (RuntimeError, ValueError) as error:
-            raise ModelError(f"{path}: of a model of other sizes ({' '.join(str(error).split())})") from error
+        except ValueError as error:
+            raise UsageError(f"{self.folder} is a run with another optimizer ({error}); choose another folder") from error
         self.step, self.seconds = state["step"], state["seconds"]
 
     def train_step(self, batch: Batch) -> dict[str, float]:
@@ -160,7 +162,7 @@ def train(task: Task[M], folder: Path, config: TrainConfig, progress: bool = Tru
 
     Raises:
         DivergedError: the loss is no longer a number.
-        UsageError: the folder is a run of another task.
+        UsageError: the folder is a run of another task or model.
     """
     run = Run(task, folder, config, this_process())
     if checkpoint_path(folder).exists():

@@ -11,7 +11,6 @@ these judge in validation, by R + λ·255²·MSE against the clean image.
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -144,8 +143,9 @@ class RestorationTask:
 
     def describe(self) -> dict[str, Any]:
         """Base model, configuration, data."""
-        restoration = {**asdict(self.config), "corruptions": self.config.texts(), "base": self.fingerprint.hex()}
-        return {"model": self.base.config.to_dict(), "restoration": restoration, **self.photographs.describe()}
+        model = {**self.base.config.to_dict(), "base": self.fingerprint.hex()}
+        restoration = {**asdict(self.config), "corruptions": self.config.texts()}
+        return {"model": model, "restoration": restoration, **self.photographs.describe()}
 
     def _validation(self) -> list[tuple[Pixels, Corrupted]]:
         """The middles of the validation images, clean and corrupted."""
@@ -180,16 +180,7 @@ def load_encoder(model: Analysis, path: Path) -> None:
         raise ModelError(f"encoder {path}: of another kind or size ({' '.join(str(error).split())})") from error
 
 
-def export_encoder(run: Path, state: dict[str, Any], path: Path) -> None:
-    """Write the encoder file of a run, whose checkpoint is ``state``.
-
-    Raises:
-        ModelError: the run's config.json does not say which model the encoder is for.
-    """
-    try:
-        base = json.loads((run / "config.json").read_text())["restoration"]["base"]
-        fingerprint = bytes.fromhex(base)
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"{run / 'config.json'}: does not say which model the encoder is for ({error})") from error
+def export_encoder(state: dict[str, Any], path: Path) -> None:
+    """Write the encoder file of a run, whose checkpoint is ``state``."""
     tensors = {f"g_a.{name}": tensor.to(torch.float16).numpy() for name, tensor in state["average"].items()}
-    Encoder(path, state["task"], fingerprint, tensors).save()
+    Encoder(path, state["task"], bytes.fromhex(state["config"]["base"]), tensors).save()

@@ -69,7 +69,10 @@ class Task(Protocol[M]):
         ...
 
     def describe(self) -> dict[str, Any]:
-        """For config.json: everything needed to repeat the run, beside `TrainConfig`. Its "model" has the sizes of the model."""
+        """For config.json: everything needed to repeat the run, beside `TrainConfig`.
+
+        Its "model" is in the checkpoint, too, and says which model it is: a run goes on with no other.
+        """
         ...
 
 
