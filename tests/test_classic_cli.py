@@ -134,8 +134,8 @@ def test_a_preview_draws_and_trains_nothing() -> None:
 
 def test_a_folder_of_another_run_is_not_continued(capsys: pytest.CaptureFixture[str]) -> None:
     before = Path("run/model.safetensors").read_bytes()
-    assert main(["train", "classic", "mnist", "--preset", "conv", "--out", "run", *QUICK]) == 4
-    assert "of other sizes" in capsys.readouterr().err
+    assert main(["train", "classic", "mnist", "--preset", "conv", "--out", "run", *QUICK]) == 2
+    assert "a run of another model" in capsys.readouterr().err
     assert Path("run/model.safetensors").read_bytes() == before
 
 
