@@ -26,6 +26,7 @@ PICTURES = ["after.png", "before.png", "deep/two.jpg", "deep/ä ö.png", "one.pn
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
     """Two processes on this machine."""
+    os.environ.update(RAY_worker_niceness="0")
     ray.init(num_cpus=2, include_dashboard=False, object_store_memory=100 << 20, log_to_driver=False, logging_level="ERROR")
     yield
     ray.shutdown()

@@ -1,4 +1,4 @@
-"""The commands and the Python of the README and of docs/python.md do what they say, as written."""
+"""The commands and the Python of the README, the quick start and docs/python.md do what they say, as written."""
 
 from __future__ import annotations
 
@@ -45,6 +45,14 @@ def test_the_python_works_as_written(page: str) -> None:
     names: dict[str, object] = {}
     for block in blocks("python", page):
         exec(compile(block, page, "exec"), names)
+
+
+def test_the_quick_start_works_from_top_to_bottom() -> None:
+    for block in blocks("sh", "docs/quickstart.md"):
+        for words in commands(block):
+            assert main(words) == 0, words
+    for block in blocks("python", "docs/quickstart.md"):
+        exec(compile(block, "docs/quickstart.md", "exec"), {})
 
 
 def test_links_lead_somewhere() -> None:
