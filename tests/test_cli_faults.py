@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -80,6 +81,24 @@ def test_a_result_never_replaces_its_input(fails: Callable[..., str]) -> None:
 def test_missing_input(fails: Callable[..., str]) -> None:
     assert fails(1, "compress", "none.png") == "aec: none.png: No such file or directory\n"
     assert fails(1, "decompress", "none.aec") == "aec: none.aec: No such file or directory\n"
+
+
+def test_an_input_that_disappears_costs_nothing_but_itself(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("b.png").write_bytes(Path("a.png").read_bytes())
+    compress = Codec.compress
+
+    def then_remove(*arguments: Any, **options: Any) -> bytes:
+        Path("b.png").unlink()
+        return compress(*arguments, **options)
+
+    monkeypatch.setattr(Codec, "compress", then_remove)
+    assert main(["compress", "a.png", "b.png", "-o", "out"]) == 1
+    error, summary = capsys.readouterr().err.splitlines()
+    assert error == "aec: b.png: No such file or directory"
+    assert summary.startswith("aec: 1 of 2 files compressed, 1 failed: ")
+    assert os.listdir("out") == ["a.aec"]
 
 
 def test_output_is_a_directory(fails: Callable[..., str]) -> None:
@@ -194,7 +213,14 @@ def test_debugging_shows_the_traceback(monkeypatch: pytest.MonkeyPatch, capsys: 
     assert "Traceback" in capsys.readouterr().err
 
 
-def test_a_reader_that_has_enough_ends_it_quietly() -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_has_enough_ends_it_quietly(unbuffered: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    Image.new("RGB", (800, 600), "teal").save("large.png")
+    assert main(["compress", "large.png", "--quiet"]) == 0
+    command = f"{' '.join(AEC)} decompress large.aec - --quiet --format bmp | head -c 10"  # more than a pipe holds
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True)
+    assert (done.returncode, done.stdout[:2], len(done.stdout), done.stderr) == (1, b"BM", 10, b"")
     for arguments in (["decompress", "good.aec", "-", "--quiet"], ["info", "good.aec"]):
         read, write = os.pipe()
         os.close(read)
@@ -260,11 +286,12 @@ def test_an_interrupt_leaves_nothing_behind(jobs: int, interrupt: Callable[[int]
     assert os.listdir("out") == []
 
 
-def test_after_a_kill_the_workers_end_and_the_next_run_cleans_up() -> None:
-    process = start_slow(jobs=2)
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_after_a_kill_the_workers_end_and_the_next_run_cleans_up(jobs: int) -> None:
+    process = start_slow(jobs)
     process.kill()
     process.communicate(timeout=30)  # returns when the last worker has closed its end
-    assert sorted(os.listdir("out")) == [".a.aec.partial", ".b.aec.partial"]
+    assert sorted(os.listdir("out")) == [".a.aec.partial", ".b.aec.partial"][:jobs]
     assert main(["compress", "a.png", "b.png", "-o", "out", "--quiet"]) == 0
     assert sorted(os.listdir("out")) == ["a.aec", "b.aec"]
 

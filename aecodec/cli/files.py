@@ -73,7 +73,9 @@ def result(task: Task) -> Iterator[BinaryIO]:
 
 def _pour(buffer: BytesIO, name: str) -> None:
     if name == STDIO:
-        sys.stdout.buffer.write(buffer.getbuffer())
+        rest = buffer.getbuffer()
+        while rest:  # unbuffered (PYTHONUNBUFFERED), a write may end early, and without an error when the reader leaves
+            rest = rest[sys.stdout.buffer.write(rest) :]
         sys.stdout.buffer.flush()
     else:
         with open(name, "wb") as device:
