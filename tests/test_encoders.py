@@ -14,8 +14,10 @@ from PIL import Image
 from aecodec import Codec, ModelError, UsageError
 from aecodec.cli import main
 from aecodec.model.autoencoder import AutoEncoder, ModelConfig
-from aecodec.model.encoders import Encoder, Kind
+from aecodec.model.encoders import KINDS, Encoder, Kind, shipped
 from aecodec.model.weights import DEFAULT, Weights
+from aecodec.search.target import psnr
+from aecodec.training.corruptions import corrupt, parse
 from aecodec.training.data import PatchSampler, Photographs, load_images
 from aecodec.training.export import provisional_tables, write_weights
 from aecodec.training.loop import TrainConfig, train
@@ -189,3 +191,27 @@ def test_faults_are_one_clear_line(
 def test_tasks_are_told_what_they_can_restore(kind: Kind, corruption: str) -> None:
     with pytest.raises(UsageError, match="missing"):
         RestorationConfig(kind, [corruption])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_shipped_encoders_belong_to_the_shipped_model(kind: Kind) -> None:
+    assert Encoder.load(shipped(kind)).model == Weights.load().fingerprint
+    assert Encoder.load(shipped(kind)).kind == kind
+    assert shipped(kind).stat().st_size < 4_000_000
+
+
+def test_denoising_makes_a_smaller_file_that_is_nearer_to_the_clean_picture() -> None:
+    clean = np.asarray(Image.open(DATA / "kodim23.png").convert("RGB"))[:256, :256]
+    noisy = corrupt(clean, [parse("gaussian:25")], np.random.default_rng(0)).pixels
+    plain, denoised = Codec().compress(noisy), Codec(encoder="denoise").compress(noisy)
+    assert len(denoised) < len(plain) / 3
+    before, after = (psnr(Codec().decompress(data).color, clean) for data in (plain, denoised))
+    assert after > before + 4
+
+
+def test_inpainting_fills_in_what_was_there() -> None:
+    clean = np.asarray(Image.open(DATA / "kodim23.png").convert("RGB"))[100:356, 100:356]
+    missing = corrupt(clean, [parse("crosshair:6")], np.random.default_rng(0)).missing
+    damaged = np.where(missing[:, :, None], np.uint8(255), clean)
+    shown = Codec().decompress(Codec(encoder="inpaint").compress(damaged, missing=missing)).color
+    assert psnr(shown[missing], clean[missing]) > 19.5 > 10 + psnr(damaged[missing], clean[missing])
