@@ -41,20 +41,21 @@ __all__ = [
 ]
 
 
-def compress(image: Image.Image | npt.NDArray[np.generic], *, quality: float = 75) -> bytes:
+def compress(image: Image.Image | npt.NDArray[np.generic], *, quality: float = 75, effort: int = 0) -> bytes:
     """An image as a whole .aec file, with its alpha, ICC profile, EXIF and XMP.
 
     Args:
         image: a PIL image of any mode, or an array (H, W), (H, W, 3) or (H, W, 4), uint8, or float in [0, 1].
         quality: 0..100.
+        effort: 0..9, how long to search for a smaller file of the same quality; from 1 on it needs PyTorch.
 
     Raises:
-        UsageError: quality is out of range.
+        UsageError: quality or effort is out of range.
         LimitError: the image is larger than the default `Limits`.
     """
     from .codec import Codec
 
-    return Codec().compress(image, quality=quality)
+    return Codec().compress(image, quality=quality, effort=effort)
 
 
 def decompress(data: bytes) -> Image.Image:

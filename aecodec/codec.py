@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ from .container import Container, Header
 from .entropy.coder import CODER_ID
 from .entropy.tables import Tables
 from .errors import FormatError, ModelError, UsageError
+from .extras import need_torch
 from .filling import Mask, fill
 from .imageio import Picture, as_picture
 from .latents import Latent, LatentCoder, LatentRows
@@ -33,7 +34,12 @@ from .model.masks import STEPS, Scalar
 from .model.quality import node_weights
 from .model.scales import ScalePath
 from .model.weights import DEFAULT, Weights
+from .search.effort import MAX_EFFORT
+from .search.tile import Tile, Watch
 from .tiles import LATENT, Box, Grid, intersection, within
+
+if TYPE_CHECKING:
+    from .search.refine import Refiner
 
 DEFAULT_QUALITY = 75.0
 DEFAULT_TILE = 1024
@@ -60,10 +66,12 @@ class ImageCodec(Protocol):
         picture: Picture,
         *,
         quality: float,
+        effort: int,
         missing: Mask | None = None,
         tile: int,
         check: bool,
         progress: Progress | None = None,
+        watch: Watch | None = None,
     ) -> bytes:
         """See `Codec.compress`."""
         ...
@@ -123,40 +131,59 @@ class Codec:
             raise ModelError(f"model {self.model_path}: not a weights file of aecodec ({error})") from error
         return LatentCoder(self.engine, scales, tables)
 
+    @cached_property
+    def refiner(self) -> Refiner:
+        """The search of compressing with an effort; raises MissingExtraError without PyTorch."""
+        need_torch("an effort above 0")
+        from .search.refine import Refiner
+
+        return Refiner(self.weights, self.latent_coder, self.threads)
+
     def compress(
         self,
         picture: Picture | Image.Image | npt.NDArray[np.generic],
         *,
         quality: float = DEFAULT_QUALITY,
+        effort: int = 0,
         missing: Mask | None = None,
         tile: int = DEFAULT_TILE,
         check: bool = True,
         progress: Progress | None = None,
+        watch: Watch | None = None,
     ) -> bytes:
         """A whole .aec file.
 
         Args:
             picture: what to compress; see `imageio` for the modes that are understood.
             quality: 0..100, in steps of 0.01.
+            effort: 0..9, how long to search for a smaller file of the same quality; from 1 on it needs PyTorch.
             missing: for the encoder that inpaints, and needed there: (H, W), true where a pixel is to be filled in.
             tile: side of a tile in pixels, a multiple of 64 up to 2048.
             check: decode the entropy-coded data again and compare before returning.
             progress: called after each tile.
+            watch: called after each step of a search, and may end it; see `search.refine`.
 
         Raises:
-            UsageError: quality or tile is out of range, or missing not of the picture's size.
+            UsageError: quality, effort or tile is out of range, missing not of the picture's size, or effort with an encoder.
             LimitError: the picture or its metadata is larger than the limits.
         """
         picture = as_picture(picture)
-        header = self._header(picture, quality, tile)
+        header = self._header(picture, quality, tile, effort)
         color = self._filled(picture.color, missing)
         grid = Grid(header.width, header.height, tile)
         level = self.weights.level(header.quality)
         tiles = []
         for row in range(grid.rows):
             for column in range(grid.columns):
-                y = self._analyse(color, missing, grid, grid.box(row, column), level)
-                tiles.append(self.latent_coder.encode(y, level, check))
+                box = grid.box(row, column)
+                x = self._pixels(color, missing, grid, box)
+                y = self.engine.run("g_a", x, node_weights(level))[0]
+                inside = within(box, grid.with_halo(box))
+                coded = self.latent_coder.encode(y[:, *inside], level, check)
+                if effort:
+                    around = Tile(x, y, inside, grid.visible(box), gray=color.ndim == 2)
+                    coded = self.refiner.improve(coded, around, level, effort, check, watch)
+                tiles.append(coded.data)
                 if progress:
                     progress(len(tiles), grid.rows * grid.columns)
         packed_alpha = None if picture.alpha is None else alpha.compress(picture.alpha)
@@ -203,19 +230,23 @@ class Codec:
         latents = LatentRows(self.latent_coder, content.tiles, grid, level, tolerant=False)
         return [latents.decode(row, column) for row in range(grid.rows) for column in range(grid.columns)]
 
-    def _header(self, picture: Picture, quality: float, tile: int) -> Header:
+    def _header(self, picture: Picture, quality: float, tile: int, effort: int) -> Header:
         """The header of a file to be; raises UsageError and LimitError."""
         if not 0 <= quality <= 100:
             raise UsageError(f"quality is {quality:g}, allowed 0..100")
         if tile % container.TILE_UNIT or not container.TILE_UNIT <= tile <= container.MAX_TILE:
             raise UsageError(f"tile is {tile}, must be a multiple of {container.TILE_UNIT} up to {container.MAX_TILE}")
+        if not 0 <= effort <= MAX_EFFORT:
+            raise UsageError(f"effort is {effort}, allowed 0..{MAX_EFFORT}")
+        if effort and self.encoder_path:
+            raise UsageError("an effort compares with the picture as it is; an encoder that denoises or inpaints leaves that")
         header = Header(
             picture.width,
             picture.height,
             picture.mode,
             tile,
             round(quality * 100),
-            effort=0,
+            effort,
             coder=CODER_ID,
             model=self.weights.fingerprint,
         )
@@ -242,10 +273,9 @@ class Codec:
         if header.coder != CODER_ID:
             raise FormatError(f"header: coder is {header.coder}, this aecodec knows {CODER_ID}")
 
-    def _analyse(self, color: Pixels, missing: Mask | None, grid: Grid, box: Box, level: int) -> Array:
-        """The scaled latent y (M, H, W) of a box of latents, from its pixels and a halo of real neighbours."""
-        around = grid.with_halo(box)
-        top, left, bottom, right = (LATENT * edge for edge in around)
+    def _pixels(self, color: Pixels, missing: Mask | None, grid: Grid, box: Box) -> Array:
+        """What g_a sees for a box of latents: its pixels and a halo of real neighbours, (1, 3 or 4, H, W) in [0, 1]."""
+        top, left, bottom, right = (LATENT * edge for edge in grid.with_halo(box))
         size = bottom - top, right - left
         pixels = _extended(color[top:bottom, left:right], *size)
         if pixels.ndim == 2:
@@ -254,9 +284,7 @@ class Codec:
         if missing is not None:
             mask = _extended(missing[top:bottom, left:right], *size)
             x = np.concatenate([x, mask[None, None].astype(np.float32)], 1)
-        y = self.engine.run("g_a", np.ascontiguousarray(x), node_weights(level))[0]
-        rows, columns = within(box, around)
-        return np.ascontiguousarray(y[:, rows, columns])
+        return np.ascontiguousarray(x)
 
     def _synthesise(
         self, content: Container, region: Region, allow_partial: bool, progress: Progress | None

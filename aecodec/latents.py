@@ -9,6 +9,7 @@ Encoder and decoder run the same loop and differ only in where a step's residual
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -40,24 +41,38 @@ class Latent:
     y_hat: Array
 
 
+@dataclass(frozen=True)
+class Coded:
+    """A tile's bytes, and what they say."""
+
+    data: bytes
+    latent: Latent
+
+
 class LatentCoder:
     """The entropy path of one model."""
 
     def __init__(self, engine: Engine, scales: ScalePath, tables: Tables) -> None:
         self.engine, self.scales, self.models = engine, scales, Models(tables)
-        self.rounding = Rounding(tables)
+        self.rounding, self.nearest = Rounding(tables), Rounding(tables, weight=math.inf)
 
-    def encode(self, y: Array, level: int, check: bool) -> bytes:
-        """y (M, H, W), scaled by the gain → the tile's bytes. With ``check`` they are decoded again and compared."""
+    def encode(self, y: Array, level: int, check: bool, z: Array | None = None) -> Coded:
+        """y (M, H, W), scaled by the gain → the tile's bytes. With ``check`` they are decoded again and compared.
+
+        ``z`` (nz, ⌈H/4⌉, ⌈W/4⌉) is what a search has found along with y, which is then rounded to the nearest; else h_a makes it.
+        """
         _, height, width = y.shape
-        padded = np.pad(y, ((0, 0), (0, -height % 4), (0, -width % 4)), mode="edge")
-        z = self.engine.run("h_a", padded[None])[0]
-        z_hat = np.clip(np.floor(z + 0.5), -Z_MAX, Z_MAX).astype(np.int32)
+        if z is None:
+            padded = np.pad(y, ((0, 0), (0, -height % 4), (0, -width % 4)), mode="edge")
+            hyper, rounding = self.engine.run("h_a", padded[None])[0], self.rounding
+        else:
+            hyper, rounding = z, self.nearest
+        z_hat = np.clip(np.floor(hyper + 0.5), -Z_MAX, Z_MAX).astype(np.int32)
         encoder = Encoder(self.models)
         encoder.hyper(z_hat)
 
         def quantise(parts: tuple[Part, ...], means: Array, indexes: Indexes) -> Integers:
-            residuals = self.rounding.round(gather(y, parts) - means, indexes).clip(-RESIDUAL_LIMIT, RESIDUAL_LIMIT)
+            residuals = rounding.round(gather(y, parts) - means, indexes).clip(-RESIDUAL_LIMIT, RESIDUAL_LIMIT)
             encoder.step(residuals, indexes)
             return residuals
 
@@ -65,7 +80,7 @@ class LatentCoder:
         data = encoder.finish()
         if check:
             self._check(data, latent)
-        return data
+        return Coded(data, latent)
 
     def decode(self, data: bytes, height: int, width: int, level: int) -> Latent:
         """The tile's bytes → its latent of (M, height, width); raises FormatError if they are not what an encoder writes."""

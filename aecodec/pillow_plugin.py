@@ -1,7 +1,7 @@
 """Pillow reads and writes .aec after ``import aecodec.pillow_plugin``, like any format of its own.
 
     Image.open("photo.aec")                       size, mode, metadata from the header; decoded when the pixels are needed
-    image.save("photo.aec", quality=70)           parameters: quality 0..100, tile, icc_profile, exif, xmp
+    image.save("photo.aec", quality=70)           parameters: quality 0..100, effort 0..9, tile, icc_profile, exif, xmp
 
 Metadata of the image is kept unless another is given; an empty one (``exif=b""``) leaves it out. `info` has icc_profile, exif
 and xmp as other formats do, and quality and bpp of the file. Errors are Pillow's: what is not an .aec file is left to other
@@ -78,7 +78,12 @@ def _save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
         image.info["exif"] = exif.tobytes()
     try:
         picture = from_image(image)
-        data = _codec().compress(picture, quality=given.get("quality", DEFAULT_QUALITY), tile=given.get("tile", DEFAULT_TILE))
+        data = _codec().compress(
+            picture,
+            quality=given.get("quality", DEFAULT_QUALITY),
+            effort=given.get("effort", 0),
+            tile=given.get("tile", DEFAULT_TILE),
+        )
     except UsageError as error:
         raise ValueError(str(error)) from error
     except AecError as error:

@@ -52,6 +52,12 @@ class Grid:
         height, width = self.latent_size
         return max(top - HALO, 0), max(left - HALO, 0), min(bottom + HALO, height), min(right + HALO, width)
 
+    def visible(self, box: Box) -> tuple[slice, slice]:
+        """The pixels of a box that are inside the image, as slices of the pixels of the box with its halo."""
+        top, left = (LATENT * edge for edge in self.with_halo(box)[:2])
+        bottom, right = min(LATENT * box[2], self.height), min(LATENT * box[3], self.width)
+        return slice(LATENT * box[0] - top, bottom - top), slice(LATENT * box[1] - left, right - left)
+
     def touching(self, box: Box) -> Iterator[tuple[int, int]]:
         """(row, column) of every tile that has latents in a box, in raster order."""
         side = self.tile // LATENT

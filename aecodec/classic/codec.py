@@ -26,6 +26,7 @@ from ..filling import Mask
 from ..imageio import Picture, as_picture
 from ..limits import Limits
 from ..model.quality import Z_MAX
+from ..search.tile import Watch
 from .codes import Integers
 from .data import to_floats
 from .model import TrainedModel
@@ -61,17 +62,22 @@ class ClassicCodec:
         picture: Picture | Image.Image | npt.NDArray[np.generic],
         *,
         quality: float = DEFAULT_QUALITY,
+        effort: int = 0,
         missing: Mask | None = None,
         tile: int = DEFAULT_TILE,
         check: bool = True,
         progress: Progress | None = None,
+        watch: Watch | None = None,
     ) -> bytes:
         """A whole .aec file of a picture in the model's size; otherwise as `Codec.compress`, whole qualities only.
 
         Raises:
-            UsageError: quality is out of range, pixels are missing, or the picture has another size or colors than the model.
+            UsageError: quality is out of range, an effort is asked for, pixels are missing, or the picture has another size or
+                colors than the model.
         """
         picture = as_picture(picture)
+        if effort:
+            raise UsageError(f"effort is {effort}; with a classic autoencoder there is nothing to search")
         if missing is not None:
             raise UsageError("a mask of missing pixels goes with an encoder that inpaints, not with a classic autoencoder")
         if not 0 <= quality <= 100:

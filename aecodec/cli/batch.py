@@ -9,13 +9,10 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from .messages import explain, printable, say
 from .names import Task
-
-if TYPE_CHECKING:
-    from ..codec import Progress
 
 BAR_DELAY = 2.0
 """Seconds after which one file gets a progress bar."""
@@ -38,6 +35,8 @@ class Outcome:
     notes: tuple[str, ...] = ()
     error: str = ""
     exit_code: int = 0
+    interrupted: bool = False
+    """Ctrl-C came while it was done: the rest is left"""
 
     def to_json(self) -> str:
         """One line; sizes only where there are any."""
@@ -49,7 +48,14 @@ class Outcome:
         return json.dumps(row)
 
 
-Work = Callable[[Task, "Progress | None"], Outcome]
+class Report(Protocol):
+    """Called while one file is worked on."""
+
+    def __call__(self, done: int, total: int, state: str = "") -> None:
+        """So much is done, and how it stands."""
+
+
+Work = Callable[[Task, Report | None], Outcome]
 """Does one task and raises what goes wrong; can be pickled, for it may run in another process."""
 
 
@@ -76,10 +82,10 @@ class Show:
     progress: bool = True
 
 
-def attempt(work: Work, task: Task, progress: Progress | None = None) -> Outcome:
+def attempt(work: Work, task: Task, report: Report | None = None) -> Outcome:
     """Do a task; whatever goes wrong with it becomes part of the outcome."""
     try:
-        return work(task, progress)
+        return work(task, report)
     except BrokenPipeError:  # the reader of standard output is gone: nothing to tell anybody
         raise
     except Exception as error:
@@ -94,7 +100,7 @@ def run(tasks: Sequence[Task], work: Work, verb: Verb, show: Show, *, jobs: int 
     if dry_run:
         return tell_plan([*known, *(Outcome(task.source, task.target, "planned") for task in todo)], verb, show)
     bar = Bar(verb, len(tasks), show)
-    with closing(_outcomes(todo, work, jobs, bar.tile)) as results:
+    with closing(_outcomes(todo, work, jobs, bar.report)) as results:
         return follow(chain(known, results), bar)
 
 
@@ -118,6 +124,8 @@ def follow(outcomes: Iterable[Outcome], bar: Bar) -> int:
             bar.clear()
             _tell(outcome, bar.show)
             bar.file(outcome)
+            if outcome.interrupted:
+                raise KeyboardInterrupt
     finally:  # after an interrupt, too
         bar.close()
         if not bar.show.quiet:
@@ -133,14 +141,14 @@ def _without_work(task: Task) -> Outcome | None:
     return None
 
 
-def _outcomes(todo: Sequence[Task], work: Work, jobs: int, progress: Progress | None) -> Generator[Outcome]:
+def _outcomes(todo: Sequence[Task], work: Work, jobs: int, report: Report | None) -> Generator[Outcome]:
     if min(jobs, len(todo)) > 1:
         from .workers import outcomes
 
         yield from outcomes(todo, work, min(jobs, len(todo)))
     else:
         for task in todo:
-            yield attempt(work, task, progress)
+            yield attempt(work, task, report)
 
 
 def _exit_code(outcomes: Sequence[Outcome], inputs: int) -> int:
@@ -177,7 +185,7 @@ def _summarize(outcomes: Sequence[Outcome], tasks: int, verb: Verb, seconds: flo
 
 
 class Bar:
-    """The progress bar: over files, or over the tiles of one file if that takes long. Only where somebody looks."""
+    """The progress bar: over files, or over the tiles or steps of one file if that takes long. Only where somebody looks."""
 
     def __init__(self, verb: Verb, files: int, show: Show) -> None:
         self.verb, self.files, self.show = verb, files, show
@@ -186,16 +194,17 @@ class Bar:
         if show.progress and not show.quiet and sys.stderr.isatty():
             from tqdm import tqdm
 
-            unit, delay = ("file", 0.0) if files > 1 else ("tile", BAR_DELAY)
+            unit, delay = ("file", 0.0) if files > 1 else ("step", BAR_DELAY)
             self.bar = tqdm(total=files if files > 1 else None, desc=verb.name, unit=unit, delay=delay, leave=False)
 
     @property
-    def tile(self) -> Progress | None:
-        """Called by the codec after each tile, if the bar is one of tiles."""
-        return None if self.bar is None or self.files > 1 else self._tile
+    def report(self) -> Report | None:
+        """For the work on a file, if the bar is one of a single file."""
+        return None if self.bar is None or self.files > 1 else self._report
 
-    def _tile(self, done: int, total: int) -> None:
+    def _report(self, done: int, total: int, state: str = "") -> None:
         self.bar.total = total
+        self.bar.set_postfix_str(state, refresh=False)
         self.bar.update(done - self.bar.n)
 
     def file(self, outcome: Outcome) -> None:

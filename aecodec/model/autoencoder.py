@@ -6,18 +6,22 @@ Coding runs the same networks one by one (`engine.py`, `codec.py`); here they ar
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..errors import ModelError
 from .context import ContextMeans, FirstMeans
 from .hyper import HyperPrior, hyper_analysis, hyper_synthesis
 from .masks import STEPS, step_masks
 from .quality import LMBDA_MAX, LMBDA_MIN, NODES, Z_MAX
 from .scale_net import ScaleNet, log_scale, round_through
 from .transforms import Analysis, Synthesis
+from .weights import Weights
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,15 @@ class Estimate(NamedTuple):
     """(B,)"""
     bits_z: Tensor
     """(B,)"""
+
+
+class Steps(NamedTuple):
+    """What `AutoEncoder.code_steps` returns, all (B, M, H, W): y_hat = residual + mean, and the scale indexes."""
+
+    y_hat: Tensor
+    residual: Tensor
+    scale_index: Tensor
+    mean: Tensor
 
 
 def node_weights(lmbda: Tensor) -> Tensor:
@@ -98,29 +111,41 @@ class AutoEncoder(nn.Module):
         z = self.h_a(y).float()  # (B, nz, H/64, W/64)
         z_hat = round_through(z).clamp(-Z_MAX, Z_MAX)
         bits_z = self.prior.bits(self._for_rate(z, z_hat))
-        y_hat, bits_y = self._code_latent(y, z_hat, nodes)
-        x_hat = self.g_s(y_hat, nodes).float()
+        steps = self.code_steps(y, z_hat, nodes, round_through)
+        bits_y = gaussian_bits(self._for_rate(y - steps.mean, steps.residual), log_scale(steps.scale_index))
+        if not self.training:
+            bits_y = bits_y * (steps.scale_index > 0)
+        x_hat = self.g_s(steps.y_hat, nodes).float()
         return Estimate(x_hat, bits_y.flatten(1).sum(1), bits_z.flatten(1).sum(1))
 
-    def _code_latent(self, y: Tensor, z_hat: Tensor, nodes: Tensor) -> tuple[Tensor, Tensor]:
-        """The four steps: y, ẑ → y_hat and the bits of every symbol, both (B, M, H, W)."""
-        features = self.h_s(z_hat)
-        scale_features = self.scale_net.features(z_hat)
-        y_hat = torch.zeros_like(y)
-        residual = torch.zeros_like(y)
-        index = torch.zeros_like(y)
-        mean = torch.zeros_like(y)
-        for k, mask_np in enumerate(step_masks(y.shape[1], y.shape[2], y.shape[3])):
+    def code_steps(self, y: Tensor, z_hat: Tensor, nodes: Tensor, quantise: Callable[[Tensor], Tensor]) -> Steps:
+        """The four steps: y (B, M, H, W), ẑ (B, nz, ⌈H/4⌉, ⌈W/4⌉), and what makes residuals of what the means leave of y."""
+        height, width = y.shape[2:]
+        features = self.h_s(z_hat)[:, :, :height, :width]
+        scale_features = self.scale_net.features(z_hat)[:, :, :height, :width]
+        y_hat, residual, index, mean = (torch.zeros_like(y) for _ in range(4))
+        for k, mask_np in enumerate(step_masks(*y.shape[1:])):
             mask = torch.from_numpy(mask_np)
             mu_k = (self.context[k](y_hat, features) if k else self.context[0](features)).float()
-            index_k = self.scale_net.index(k, scale_features, residual.detach() if k else None, nodes)
-            r_k = round_through(y - mu_k) * (index_k.detach() > 0)
+            index_k = self.scale_net.index(k, scale_features, residual.detach().round() if k else None, nodes)
+            r_k = quantise(y - mu_k) * (index_k.detach() > 0)
             y_hat = torch.where(mask, r_k + mu_k, y_hat)
             residual = torch.where(mask, r_k, residual)
             index = torch.where(mask, index_k, index)
             mean = torch.where(mask, mu_k, mean)
-        bits = gaussian_bits(self._for_rate(y - mean, residual), log_scale(index))
-        return y_hat, bits if self.training else bits * (index > 0)
+        return Steps(y_hat, residual, index, mean)
 
     def _for_rate(self, value: Tensor, rounded: Tensor) -> Tensor:
         return value + torch.rand_like(value) - 0.5 if self.training else rounded
+
+
+def from_weights(weights: Weights) -> AutoEncoder:
+    """The model of a weights file, to go on training from or to search with; raises ModelError if it is not one of these."""
+    try:
+        model = AutoEncoder(ModelConfig(**weights.config))
+        model.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in weights.floats.items()}, strict=False)
+        scales = {name: torch.from_numpy(np.asarray(t)) for name, t in weights.tensors.items() if name.startswith("scales.")}
+        model.scale_net.load_integers(scales)
+    except (KeyError, RuntimeError, TypeError) as error:
+        raise ModelError(f"model {weights.path}: not that of an autoencoder ({' '.join(str(error).split())})") from error
+    return model

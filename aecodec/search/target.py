@@ -17,6 +17,7 @@ import numpy as np
 from ..codec import DEFAULT_QUALITY, DEFAULT_TILE, ImageCodec, Progress
 from ..errors import TargetError, UsageError
 from ..imageio import Picture
+from .tile import Watch
 
 MAX_PROBES = 12
 STEP = 0.01
@@ -74,26 +75,34 @@ def compress_to(
     picture: Picture,
     target: Target,
     *,
+    effort: int = 0,
     tile: int = DEFAULT_TILE,
     check: bool = True,
     progress: Progress | None = None,
+    watch: Watch | None = None,
     on_probe: Callable[[Probe], None] | None = None,
 ) -> bytes:
     """The file nearest to a target; a size is never exceeded. ``progress`` counts the tiles of each probe anew.
+
+    With an effort the quality is looked for without it first, and from there with it. A search that ``watch`` ends leaves the
+    file of the quality it was at.
 
     Raises:
         TargetError: no quality gets there; the message has the range that can be reached.
     """
 
-    def probe(quality: float) -> Probe:
-        data = codec.compress(picture, quality=quality, tile=tile, check=check, progress=progress)
-        result = _measure(codec, picture, data, target)
-        done = Probe(quality, data, result)
-        if on_probe:
-            on_probe(done)
-        return done
+    def prober(effort: int) -> Callable[[float], Probe]:
+        def probe(quality: float) -> Probe:
+            data = codec.compress(picture, quality=quality, effort=effort, tile=tile, check=check, progress=progress, watch=watch)
+            done = Probe(quality, data, _measure(codec, picture, data, target))
+            if on_probe:
+                on_probe(done)
+            return done
 
-    return _search(probe, target).data
+        return probe
+
+    found = _search(prober(0), target)
+    return (_search(prober(effort), target, found.quality) if effort else found).data
 
 
 def _measure(codec: ImageCodec, picture: Picture, data: bytes, target: Target) -> float:
@@ -112,7 +121,7 @@ def psnr(a: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], b: np.ndarray[tuple
     return float(10 * np.log10(255**2 / error)) if error else math.inf
 
 
-def _search(probe: Callable[[float], Probe], target: Target) -> Probe:
+def _search(probe: Callable[[float], Probe], target: Target, quality: float = DEFAULT_QUALITY) -> Probe:
     """Keep a bracket of two probes around the window, and try where the line through them crosses its middle."""
     low, high = target.window()
     scale: Callable[[float], float] = (lambda v: v) if target.kind == "psnr" else math.log
@@ -120,7 +129,7 @@ def _search(probe: Callable[[float], Probe], target: Target) -> Probe:
     slope = 0.15 if target.kind == "psnr" else 0.025  # of a typical photograph, for the first step
     below: Probe | None = None
     above: Probe | None = None
-    last = probe(DEFAULT_QUALITY)
+    last = probe(quality)
     for _ in range(MAX_PROBES - 1):
         if low <= last.result <= high:
             return last

@@ -18,7 +18,7 @@ from ..codec import Codec
 from ..entropy.coder import RESIDUAL_LIMIT
 from ..entropy.tables import TOTAL, Tables, fit
 from ..model import weights
-from ..model.autoencoder import AutoEncoder, ModelConfig
+from ..model.autoencoder import AutoEncoder, from_weights
 from ..model.quality import MAX_LEVEL, Z_MAX
 from ..model.scales import INDEXES
 from .task import Pixels
@@ -81,11 +81,4 @@ def export(model: AutoEncoder, images: list[Pixels], path: Path) -> None:
 
 def load_model(path: Path) -> AutoEncoder:
     """A weights file as a model to go on training from."""
-    stored = weights.Weights.load(path)
-    model = AutoEncoder(ModelConfig(**stored.config))
-    state = {name: torch.from_numpy(tensor) for name, tensor in stored.floats.items()}
-    model.load_state_dict(state, strict=False)
-    model.scale_net.load_integers(
-        {k: torch.from_numpy(np.asarray(v)) for k, v in stored.tensors.items() if k.startswith("scales.")}
-    )
-    return model
+    return from_weights(weights.Weights.load(path))

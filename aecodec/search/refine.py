@@ -1,0 +1,136 @@
+"""Encode-time search: latents of one tile that cost fewer bits at less distortion. Any decoder reads the result.
+
+The encoder's one pass is only nearly the best choice for an image. Here y and z are refined by gradient descent on the rate and
+distortion of this image, through the decoder and the entropy model as they are.
+
+Rounding has no gradient, so each residual stands for its two neighbouring integers: it is the upper one with a probability w,
+which sharpens from nearly linear to nearly a step as the search goes on. What is minimised is the *expected* cost:
+
+    rate         (1 - w)·bits(lower) + w·bits(upper)
+    distortion   that of the mean, plus w·(1 - w) for the variance of the choice
+
+At integers it is the true cost, and between them nothing is to be gained that rounding would take away again. Within 25 steps
+that makes files 4 % smaller at equal PSNR. Annealed soft rounding (Agustsson & Theis, NeurIPS 2020) with its rate taken between
+the integers reached 3 %; straight-through gradients and stochastic Gumbel annealing (Yang et al., NeurIPS 2020) nothing in so few
+steps. There is no randomness: the same image, effort and threads give the same file.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from ..latents import Coded, LatentCoder
+from ..model.autoencoder import AutoEncoder, from_weights, gaussian_bits, node_weights
+from ..model.engine import Array
+from ..model.quality import Z_MAX, lmbda_of_level
+from ..model.quality import node_weights as level_weights
+from ..model.scale_net import log_scale, round_through
+from ..model.weights import Weights
+from .effort import STEPS
+from .tile import Found, Tile, Watch
+
+RATE = 0.08
+"""Of Adam, in quantization steps a step; it falls to a tenth."""
+RATE_Z = 0.02
+DAMPING = 20.0
+"""Adam's epsilon, in bits per quantization step: what hardly matters stays where it is."""
+SHARPNESS = 2.0, 12.0
+"""Of rounding, at the start and at the end."""
+VARIANCE = 9.0
+"""Bits that a squared quantization step of error costs at any quality (measured, see `rounding`); from 0 at the start."""
+
+
+class Refiner:
+    """Searches with one model, the entropy path of which is ``coder``."""
+
+    def __init__(self, weights: Weights, coder: LatentCoder, threads: int | None = None) -> None:
+        if threads is not None:
+            torch.set_num_threads(threads)
+        self._coder = coder
+        self._model = from_weights(weights).eval().requires_grad_(False)
+        self._model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def improve(self, plain: Coded, tile: Tile, level: int, effort: int, check: bool, watch: Watch | None = None) -> Coded:
+        """A tile coded after a search, or ``plain`` if that costs no more in real bytes and 8-bit pixels."""
+        y, z = self.refine(tile, level, effort, watch)
+        refined = self._coder.encode(y, level, check, z)
+        return min(plain, refined, key=lambda coded: self._cost(coded, tile, level))
+
+    def _cost(self, coded: Coded, tile: Tile, level: int) -> float:
+        y_hat = tile.y[None].copy()
+        y_hat[0][:, *tile.inside] = coded.latent.y_hat
+        return tile.cost(8 * len(coded.data), self._coder.engine.run("g_s", y_hat, level_weights(level))[0], level)
+
+    def refine(self, tile: Tile, level: int, effort: int, watch: Watch | None = None) -> tuple[Array, Array]:
+        """Better y (M, H, W) and z (nz, ⌈H/4⌉, ⌈W/4⌉) for a tile's own latents, not rounded."""
+        search = _Search(self._model, tile, level)
+        adam = torch.optim.Adam(
+            [{"params": [search.y], "factor": RATE}, {"params": [search.z], "factor": RATE_Z}], betas=(0.9, 0.99), eps=DAMPING
+        )
+        steps = STEPS[effort]
+        for step in range(steps):
+            progress = step / max(1, steps - 1)
+            for group in adam.param_groups:
+                group["lr"] = group["factor"] * (1 - 0.9 * progress)
+            bits, error = search.expected(progress)
+            adam.zero_grad()
+            (bits + lmbda_of_level(level) * 255**2 * error).backward()  # type: ignore[no-untyped-call]
+            adam.step()
+            if watch and watch(search.found(step + 1, steps, bits.item(), error.item())):
+                break
+        return search.y.detach().numpy()[0], search.z.detach().numpy()[0]
+
+
+class _Search:
+    """The variables of one search and what they cost."""
+
+    def __init__(self, model: AutoEncoder, tile: Tile, level: int) -> None:
+        self.model, self.tile = model, tile
+        self.nodes = node_weights(torch.tensor([lmbda_of_level(level)]))
+        self.x = torch.from_numpy(tile.x)
+        self.around = torch.from_numpy(tile.y)[None]
+        rows, columns = tile.inside
+        y = self.around[:, :, rows, columns]
+        height, width = y.shape[2:]
+        padded = torch.nn.functional.pad(y, (0, -width % 4, 0, -height % 4), mode="replicate")
+        self.z = model.h_a(padded.contiguous(memory_format=torch.channels_last)).contiguous().requires_grad_()
+        self.y = y.clone().requires_grad_()
+
+    def expected(self, progress: float) -> tuple[Tensor, Tensor]:
+        """Expected bits of the tile, and squared error summed over its visible pixels (mean over channels)."""
+        sharpness = SHARPNESS[0] * (SHARPNESS[1] / SHARPNESS[0]) ** progress
+        z_hat = round_through(self.z).clamp(-Z_MAX, Z_MAX)
+        found = self.model.code_steps(self.y, z_hat, self.nodes, lambda value: soft_round(value, sharpness))
+        coded = found.scale_index.detach() > 0
+        lower = torch.floor(self.y - found.mean).detach() * coded
+        upper_share = found.residual - lower
+        scale = log_scale(found.scale_index)
+        bits = torch.lerp(gaussian_bits(lower, scale), gaussian_bits(lower + 1, scale), upper_share)
+        bits = bits + progress * VARIANCE * upper_share * (1 - upper_share)
+        return (bits * coded).sum() + self.model.prior.bits(z_hat).sum(), self._squared_error(found.y_hat)
+
+    def _squared_error(self, y_hat: Tensor) -> Tensor:
+        rows, columns = self.tile.inside
+        whole = self.around.clone()
+        whole[:, :, rows, columns] = y_hat
+        rows, columns = self.tile.visible
+        error = (self.model.g_s(whole.contiguous(memory_format=torch.channels_last), self.nodes) - self.x)[:, :, rows, columns]
+        if self.tile.gray:
+            error = error.mean(1, keepdim=True)
+        total: Tensor = error.square().mean(1).sum()
+        return total
+
+    def found(self, step: int, steps: int, bits: float, error: float) -> Found:
+        """In the units people read."""
+        rows, columns = self.tile.visible
+        pixels = (rows.stop - rows.start) * (columns.stop - columns.start)
+        return Found(step, steps, bits / pixels, -10 * math.log10(max(error / pixels, 1e-12)))
+
+
+def soft_round(value: Tensor, sharpness: float) -> Tensor:
+    """Round, but with a slope: between two integers a tanh from one to the other; sharpness → 0 is the identity, → ∞ rounding."""
+    lower = torch.floor(value)
+    return lower + 0.5 + 0.5 / math.tanh(sharpness / 2) * torch.tanh(sharpness * (value - lower - 0.5))

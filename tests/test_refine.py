@@ -1,0 +1,117 @@
+"""Encode-time search: files of any effort are ordinary ones, cost less, and never cost more."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import aecodec
+from aecodec.codec import Codec
+from aecodec.errors import UsageError
+from aecodec.imageio import Picture
+from aecodec.model.quality import lmbda_of_level
+from aecodec.search.effort import MAX_EFFORT, STEPS
+from aecodec.search.target import Target, compress_to, psnr
+from aecodec.search.tile import Found
+
+DATA = Path(__file__).parent / "data"
+
+
+@pytest.fixture(scope="module")
+def codec() -> Codec:
+    return Codec(threads=1)
+
+
+@pytest.fixture(scope="module")
+def image() -> np.ndarray:
+    return np.asarray(Image.open(DATA / "face.png").convert("RGB"))[:160, :192]
+
+
+def cost(codec: Codec, image: np.ndarray, data: bytes, quality: float) -> float:
+    """R + λ·255²·MSE of a file, in bits."""
+    error = np.square(codec.decompress(data).color.astype(float) - image).mean()
+    return 8 * len(data) + lmbda_of_level(codec.weights.level(round(quality * 100))) * image[..., 0].size * float(error)
+
+
+@pytest.mark.parametrize("quality", [20, 75, 95])
+def test_search_lowers_the_cost_and_any_decoder_reads_it(codec: Codec, image: np.ndarray, quality: float) -> None:
+    plain, searched = (codec.compress(image, quality=quality, effort=effort) for effort in (0, 5))
+    assert cost(codec, image, searched, quality) < 0.995 * cost(codec, image, plain, quality)
+    assert np.abs(Codec(engine="torch").decompress(searched).color.astype(int) - codec.decompress(searched).color).max() <= 1
+    assert aecodec.info(searched).effort == 5
+
+
+@pytest.mark.parametrize("mode", ["noise", "flat", "gray", "one pixel", "odd size"])
+def test_a_file_of_more_effort_is_never_larger_at_lower_quality(codec: Codec, image: np.ndarray, mode: str) -> None:
+    rng = np.random.default_rng(0)
+    picture = {
+        "noise": rng.integers(0, 256, (64, 64, 3), np.uint8),
+        "flat": np.full((64, 64, 3), 200, np.uint8),
+        "gray": image[:64, :64, 1],
+        "one pixel": image[:1, :1],
+        "odd size": image[:67, :45],
+    }[mode]
+    for quality in (5, 60):
+        plain, searched = (codec.compress(picture, quality=quality, effort=effort) for effort in (0, 2))
+        better = psnr(picture, codec.decompress(searched).color) >= psnr(picture, codec.decompress(plain).color)
+        assert len(searched) <= len(plain) or better
+
+
+def test_tiles_are_searched_one_by_one_and_leave_no_seam(codec: Codec, image: np.ndarray) -> None:
+    plain, searched = (codec.compress(image, quality=75, effort=effort, tile=128) for effort in (0, 4))
+    assert cost(codec, image, searched, 75) < cost(codec, image, plain, 75)
+    error = np.square(codec.decompress(searched).color.astype(float) - image).mean((1, 2))
+    assert error[120:136].mean() < 1.5 * error.mean()
+
+
+def test_the_same_search_gives_the_same_bytes(codec: Codec, image: np.ndarray) -> None:
+    assert codec.compress(image, effort=2) == codec.compress(image, effort=2)
+
+
+def test_who_watches_may_end_a_search_and_keeps_what_is_found(codec: Codec, image: np.ndarray) -> None:
+    seen: list[Found] = []
+
+    def watch(found: Found) -> bool:
+        seen.append(found)
+        return found.step == 3
+
+    data = codec.compress(image, effort=9, watch=watch)
+    assert [found.step for found in seen] == [1, 2, 3]
+    assert seen[0].steps == STEPS[9]
+    assert 0 < seen[-1].bpp < 24
+    assert 20 < seen[-1].psnr < 60
+    assert cost(codec, image, data, 75) <= cost(codec, image, codec.compress(image), 75)
+
+
+def test_efforts_out_of_range_are_refused(codec: Codec, image: np.ndarray) -> None:
+    for effort in (-1, MAX_EFFORT + 1):
+        with pytest.raises(UsageError, match="effort"):
+            codec.compress(image, effort=effort)
+
+
+@pytest.mark.parametrize("target", [Target("size", 3000), Target("bpp", 0.8), Target("psnr", 35)])
+def test_targets_are_hit_with_an_effort(codec: Codec, image: np.ndarray, target: Target) -> None:
+    picture = Picture(image)
+    data = compress_to(codec, picture, target, effort=2)
+    low, high = target.window()
+    result = {
+        "size": len(data),
+        "bpp": 8 * len(data) / image[..., 0].size,
+        "psnr": psnr(image, codec.decompress(data).color),
+    }[target.kind]
+    assert low <= result <= high
+    assert not math.isinf(result)
+
+
+def test_the_command_line_takes_an_effort(tmp_path: Path) -> None:
+    out = tmp_path / "x.aec"
+    command = [sys.executable, "-m", "aecodec", "compress", "-e", "2", str(DATA / "face.png"), str(out), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.count("\n") == 1
+    assert aecodec.info(out.read_bytes()).effort == 2
