@@ -1,0 +1,180 @@
+"""What time buys: BD-rate against encoding time for every effort of aecodec, AVIF speeds 8 to 2 and JPEG XL efforts 3 to 9.
+
+    python benchmarks/effort/run.py KODAK [--images 24] [--threads 2] [--efforts 0,1,2]
+
+Every measurement becomes a row of rows.csv at once; what is there and of the same weights isn't measured again, so the run can be
+stopped and continued. BD-rates are against aecodec at effort 0, by PSNR, of the mean curve over the images that all levels have.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from PIL import Image
+
+from aecodec.benchmark import bdrate
+from aecodec.benchmark.codecs import AVIF, AecCodec, Codec, PillowCodec
+from aecodec.benchmark.metrics import psnr
+from aecodec.search.effort import MAX_EFFORT
+from benchmarks.measure import Facts, confined, table, write_results
+
+HERE = Path(__file__).parent
+ROWS = HERE / "rows.csv"
+COLUMNS = ("codec", "version", "threads", "image", "quality", "bytes", "bpp", "psnr", "seconds")
+Key = tuple[str, str, str, str, str]
+
+
+def jxl(effort: int) -> Codec:
+    """JPEG XL."""
+    return PillowCodec(
+        f"jxl-e{effort}",
+        "",
+        "jxl",
+        "JXL",
+        {"effort": effort},
+        (15, 45, 74, 88, 95),
+        plugin="pillow_jxl",
+        library="pillow-jxl-plugin",
+    )
+
+
+def avif(speed: int) -> Codec:
+    """AVIF."""
+    return PillowCodec(f"avif-s{speed}", "", "avif", "AVIF", AVIF | {"speed": speed}, (18, 38, 58, 74, 87), library="avif")
+
+
+def aec(effort: int) -> Codec:
+    """This project's."""
+    return AecCodec(f"aecodec-e{effort}", "", qualities=(10.0, 30.0, 50.0, 70.0, 90.0), options={"effort": effort})
+
+
+LEVELS: list[tuple[str, int, Codec]] = [
+    *(("aecodec", effort, aec(effort)) for effort in range(MAX_EFFORT + 1)),
+    *(("AVIF", speed, avif(speed)) for speed in (8, 6, 4, 2)),
+    *(("JPEG XL", effort, jxl(effort)) for effort in (3, 5, 7, 9)),
+]
+
+
+def main() -> None:
+    """Measure what is missing, then write the table and the plot."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("kodak", type=Path)
+    parser.add_argument("--images", type=int, default=24, help="spread over the folder")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--efforts", help="of aecodec only these, and no other codec")
+    arguments = parser.parse_args()
+    paths = sorted(arguments.kodak.glob("*.png"))
+    paths = paths[:: len(paths) // arguments.images][: arguments.images]
+    wanted = None if arguments.efforts is None else {int(e) for e in arguments.efforts.split(",")}
+    levels = [level for level in LEVELS if wanted is None or (level[0] == "aecodec" and level[1] in wanted)]
+    facts = Facts("python benchmarks/effort/run.py KODAK")
+    with confined(arguments.threads):
+        torch.set_num_threads(arguments.threads)
+        for path in paths:
+            for _, _, codec in levels:
+                measure(path, codec, arguments.threads)
+    report(facts, arguments.threads)
+
+
+def measure(path: Path, codec: Codec, threads: int) -> None:
+    """One image with one codec at its qualities, if there are no rows of that yet."""
+    with Image.open(path) as image:
+        pixels = np.asarray(image.convert("RGB"))
+    done = rows()
+    warm = False
+    for quality in codec.qualities:
+        key = (codec.name, codec.version(), str(threads), path.stem, f"{quality:g}")
+        if key in done:
+            continue
+        if not warm:  # libraries are loaded, networks made ready
+            codec.encode(pixels[:64, :64], quality)
+            warm = True
+        started = time.perf_counter()
+        data = codec.encode(pixels, quality)
+        seconds = time.perf_counter() - started
+        bpp = 8 * len(data) / pixels[..., 0].size
+        fidelity = psnr(pixels / 255, codec.decode(data) / 255)
+        add([*key, len(data), f"{bpp:.5f}", f"{fidelity:.4f}", f"{seconds:.4f}"])
+        print(*key[0::3], key[4], f"{bpp:.3f} bpp {fidelity:.2f} dB {seconds:.2f} s", flush=True)
+
+
+def rows() -> dict[Key, dict[str, str]]:
+    """What has been measured."""
+    if not ROWS.exists():
+        return {}
+    with ROWS.open(newline="") as file:
+        return {(r["codec"], r["version"], r["threads"], r["image"], r["quality"]): r for r in csv.DictReader(file)}
+
+
+def add(row: Sequence[object]) -> None:
+    """Append one measurement."""
+    new = not ROWS.exists()
+    with ROWS.open("a", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerows([COLUMNS, row] if new else [row])
+
+
+def report(facts: Facts, threads: int) -> None:
+    """Table and plot of everything that was measured with so many threads and the present versions."""
+    found = {codec.name: collect(codec, threads) for _, _, codec in LEVELS}
+    found = {name: images for name, images in found.items() if images}
+    anchor = found["aecodec-e0"]
+    lines, results = [], {}
+    points: dict[str, list[tuple[float, float, int]]] = {}
+    for family, level, codec in LEVELS:
+        images = set(found.get(codec.name, {})) & set(anchor)
+        if not images:
+            continue
+        delta = bdrate.delta(curve(anchor, images), curve(found[codec.name], images))
+        seconds = float(np.mean([row["seconds"] for image in images for row in found[codec.name][image]]))
+        if delta:
+            lines.append((f"{family} {level}", len(images), f"{seconds:.2f}", f"{delta.rate:+.2f} %"))
+            results[codec.name] = {"images": len(images), "seconds": seconds, "bd_rate": delta.rate}
+            points.setdefault(family, []).append((seconds, delta.rate, level))
+    facts["threads"] = threads
+    header = ("codec and effort or speed", "images", "seconds a picture", "BD-rate against effort 0")
+    write_results(HERE / "results", "What time buys", facts, results, table(header, lines))
+    plot(points)
+
+
+def collect(codec: Codec, threads: int) -> dict[str, list[dict[str, float]]]:
+    """Image → its rows, of images that have all qualities."""
+    version = codec.version()
+    images: dict[str, list[dict[str, float]]] = {}
+    for (name, of, with_threads, image, _), row in rows().items():
+        if (name, of, with_threads) == (codec.name, version, str(threads)):
+            images.setdefault(image, []).append({column: float(row[column]) for column in ("quality", "bpp", "psnr", "seconds")})
+    return {image: sorted(found, key=lambda r: r["bpp"]) for image, found in images.items() if len(found) == len(codec.qualities)}
+
+
+def curve(images: dict[str, list[dict[str, float]]], chosen: set[str]) -> bdrate.Line:
+    """The mean over images, quality by quality."""
+    table_of = np.array([[(row["bpp"], row["psnr"]) for row in images[image]] for image in sorted(chosen)])
+    bpp, fidelity = table_of.mean(0).T
+    return bdrate.line(bpp, fidelity)
+
+
+def plot(points: dict[str, list[tuple[float, float, int]]]) -> None:
+    """Time against BD-rate."""
+    figure, axes = plt.subplots(figsize=(7, 4.5))
+    for family, found in points.items():
+        found.sort()
+        axes.plot([p[0] for p in found], [p[1] for p in found], "o-", label=family)
+        for seconds, rate, level in found:
+            axes.annotate(str(level), (seconds, rate), textcoords="offset points", xytext=(4, 4), fontsize=8)
+    axes.set(xscale="log", xlabel="seconds a picture of 768×512", ylabel="BD-rate against aecodec at effort 0, %")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.tight_layout()
+    figure.savefig(HERE / "effort.svg", metadata={"Date": None})
+
+
+if __name__ == "__main__":
+    main()
