@@ -144,6 +144,24 @@ def test_json_says_what_was_done(lines: Callable[[], list[dict[str, object]]]) -
     assert [(row["status"], row["exit_code"]) for row in lines()] == [("done", 0), ("failed", 3)]
 
 
+def test_the_psnr_is_said_if_it_is_asked_for(
+    capsys: pytest.CaptureFixture[str], lines: Callable[[], list[dict[str, object]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture(seed=1).save("b.png")
+    aec("compress", "a.png", "b.png", "-o", "out", "--psnr", "--json", "--quiet")
+    psnr = {row["input"]: row["psnr"] for row in lines()}
+    aec("decompress", "out/a.aec", "back.png", "--quiet")
+    error = np.square(np.asarray(Image.open("a.png"), float) - np.asarray(Image.open("back.png"), float)).mean()
+    assert psnr["a.png"] == pytest.approx(10 * np.log10(255**2 / error), abs=1e-3)
+    aec("compress", "a.png", "b.png", "-o", "out", "--force", "--psnr")
+    assert f", mean PSNR {(psnr['a.png'] + psnr['b.png']) / 2:.2f} dB, " in capsys.readouterr().err  # type: ignore[operator]
+    aec("compress", "a.png", "--psnr")
+    assert re.search(r":1, PSNR \d\d\.\d\d dB, ", capsys.readouterr().err)
+    monkeypatch.setattr("aecodec.search.target.psnr", lambda *_: np.inf)
+    aec("compress", "a.png", "--psnr", "--json", "--force")
+    assert [row["psnr"] for row in lines()] == [100]
+
+
 def test_info_for_people_and_machines(capsys: pytest.CaptureFixture[str], lines: Callable[[], list[dict[str, object]]]) -> None:
     aec("compress", "a.png", "-q", "62.5", "--tile", "64")
     capsys.readouterr()

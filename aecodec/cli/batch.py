@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from itertools import chain
+from statistics import fmean
 from typing import Any, Protocol
 
 from .messages import explain, printable, say
@@ -31,6 +32,8 @@ class Outcome:
     height: int = 0
     bpp: float = 0.0
     """bits of the .aec file per pixel of its whole image"""
+    psnr: float | None = None
+    """in dB, if it was asked for"""
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
     error: str = ""
@@ -172,14 +175,16 @@ def _summarize(outcomes: Sequence[Outcome], tasks: int, verb: Verb, seconds: flo
     bytes_in, bytes_out = sum(o.bytes_in for o in done), sum(o.bytes_out for o in done)
     sizes = f"{bytes_in:,} -> {bytes_out:,} bytes" if bytes_out else f"{bytes_in:,} bytes"
     ratio = verb.ratio(bytes_in, bytes_out)
+    decibels = [o.psnr for o in done if o.psnr is not None]
+    psnr = f", {'mean ' if len(decibels) > 1 else ''}PSNR {fmean(decibels):.2f} dB" if decibels else ""
     if tasks > 1:
         counts = {status: sum(o.status == status for o in outcomes) for status in ("skipped", "failed")}
         rest = "".join(f", {count} {status}" for status, count in counts.items() if count)
-        say(f"{len(done)} of {tasks} files {verb.done}{rest}: {sizes}{ratio}, {seconds:.1f} s")
+        say(f"{len(done)} of {tasks} files {verb.done}{rest}: {sizes}{ratio}{psnr}, {seconds:.1f} s")
     elif done:
         (o,) = done
         names = f"{o.source} -> {o.target}" if o.target else f"{o.source} {verb.done}"
-        say(f"{names}: {sizes}, {o.width}x{o.height}, {o.bpp:.3f} bpp{ratio}, {o.seconds:.2f} s")
+        say(f"{names}: {sizes}, {o.width}x{o.height}, {o.bpp:.3f} bpp{ratio}{psnr}, {o.seconds:.2f} s")
     elif outcomes and outcomes[0].status == "skipped":
         say(f"{outcomes[0].source}: skipped, {outcomes[0].target} {outcomes[0].notes[0]}")
 

@@ -40,6 +40,8 @@ Examples:
   convert x.nef png:- | aec compress - > x.aec
 """
 DEFAULT_QUALITY = 75.0
+EQUAL = 100.0
+"""PSNR in dB of a result without any difference, where infinity would spoil means and JSON."""
 INTERRUPTED = "interrupted, the best that was found so far is written"
 
 VERB = batch.Verb("compress", "compressed", shrinks=True)
@@ -86,6 +88,7 @@ def compress(
     metadata: options.Metadata = "all",
     tile: Annotated[int, typer.Option(metavar="N", help=f"Side of the tiles of large images: 64, 128 ... {MAX_TILE}.")] = 1024,
     no_check: Annotated[bool, typer.Option("--no-check", help="Don't decode what was coded to compare it.")] = False,
+    psnr: Annotated[bool, typer.Option("--psnr", help="Decode each result again and say its PSNR.")] = False,
     force: options.Force = False,
     skip_existing: options.SkipExisting = False,
     update: options.Update = False,
@@ -120,6 +123,7 @@ def compress(
         not no_check,
         options.metadata(metadata),
         inpaint,
+        psnr,
     )
     if effort and work.codec.encoder:
         raise UsageError("--effort compares with the picture as it is, which --denoise and --inpaint leave")
@@ -145,6 +149,7 @@ class Compress:
     check: bool
     metadata: frozenset[str]
     mask: Path | None
+    psnr: bool
 
     def __call__(self, task: Task, report: batch.Report | None) -> batch.Outcome:
         """Raises AecError and OSError."""
@@ -155,6 +160,7 @@ class Compress:
         picture = replace(picture, metadata={k: v for k, v in picture.metadata.items() if k in self.metadata})
         with first_interrupt(self.effort > 0) as interrupted:
             data = self._compress(self.codec.codec(), picture, report, interrupted)
+        psnr = self._psnr(data, picture) if self.psnr else None
         with files.result(task) as file:
             file.write(data)
         return batch.Outcome(
@@ -165,6 +171,7 @@ class Compress:
             width=picture.width,
             height=picture.height,
             bpp=8 * len(data) / (picture.width * picture.height),
+            psnr=psnr,
             seconds=time.perf_counter() - started,
             notes=(*picture.notes, *([INTERRUPTED] if interrupted() else [])),
             interrupted=interrupted(),
@@ -206,6 +213,12 @@ class Compress:
         return compress_to(
             codec, picture, self.target, effort=self.effort, tile=self.tile, check=self.check, progress=progress, watch=watch
         )
+
+    def _psnr(self, data: bytes, picture: Picture) -> float:
+        """In dB, at most `EQUAL`."""
+        from ..search.target import psnr
+
+        return min(psnr(picture.color, self.codec.codec().decompress(data).color), EQUAL)
 
 
 def _open(source: BinaryIO, limits: Limits) -> Picture:
