@@ -168,6 +168,7 @@ def test_the_way_from_photographs_to_a_file_on_the_command_line(photos: Path, ba
     [
         (["--denoise", "--inpaint", "mask.png"], "--denoise and --inpaint exclude each other", 2),
         (["--denoise", "--target-psnr", "30"], "no PSNR to aim at", 2),
+        (["--denoise", "--psnr"], "--psnr compares with the picture as it is", 2),
         (["--inpaint", "mask.png", "--target-size", "9KB"], "no size", 2),
         (["--inpaint", "mask.png", "--encoder", "inpaint.safetensors"], "the mask has 5x4 pixels, the picture 64x64", 2),
         (["--encoder", "inpaint.safetensors"], "a mask of missing pixels goes with an encoder that inpaints", 2),

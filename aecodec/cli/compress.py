@@ -125,8 +125,9 @@ def compress(
         inpaint,
         psnr,
     )
-    if effort and work.codec.encoder:
-        raise UsageError("--effort compares with the picture as it is, which --denoise and --inpaint leave")
+    if (effort or psnr) and work.codec.encoder:
+        option = "--effort" if effort else "--psnr"
+        raise UsageError(f"{option} compares with the picture as it is, which --denoise and --inpaint leave")
     if work.target and work.codec.encoder and (inpaint or target_psnr is not None):
         raise UsageError("with --inpaint or --denoise there is no PSNR to aim at, with --inpaint no size either")
     tasks = names.plan(inputs, output, naming, options.existing(force, skip_existing, update))
