@@ -86,10 +86,11 @@ def report(facts: Facts, mnist: Path, runs: Path) -> None:
     facts["PyTorch"] = torch.__version__
     digits_train, digits = load_split(mnist / "mnist")
     fashion = load(mnist / "fashion-mnist")
-    trained = [run for run in [*AS_GIVEN, *OTHER_LOSS] if (runs / run.name / MODEL).exists()]
-    results: dict[str, Any] = {"training": [training_row(run, runs, digits_train) for run in trained]}
-    for run in trained:
+    begun = [run for run in [*AS_GIVEN, *OTHER_LOSS] if (runs / run.name / "metrics.csv").exists()]
+    results: dict[str, Any] = {"training": [training_row(run, runs, digits_train) for run in begun]}
+    for run in begun:
         keep_pictures(runs / run.name, HERE / run.name)
+    trained = [run for run in begun if (runs / run.name / MODEL).exists()]
     wanted = [run for run in [*CODE_SIZES, *trained] if run.data == "mnist" and (runs / run.name / MODEL).exists()]
     results["codes"] = code_rows(
         [runs / run.name for run in wanted if not PRESETS[run.preset].recipe.noise], digits_train, digits
@@ -104,15 +105,16 @@ def report(facts: Facts, mnist: Path, runs: Path) -> None:
 
 
 def training_row(run: TrainingRun, runs: Path, images: Images) -> dict[str, Any]:
-    """What a run came to, by its curve, and what an epoch costs."""
+    """What a run came to by its last validation, finished or not, and what an epoch costs."""
     with (runs / run.name / "metrics.csv").open() as file:
-        last = list(csv.DictReader(file))[-1]
+        last = [row for row in csv.DictReader(file) if row.get("val_loss")][-1]
     recipe = json.loads((runs / run.name / "config.json").read_text())["recipe"]
     figures = {name: float(last[name]) for name in ("val_loss", "val_psnr", "val_psnr_noisy") if last.get(name)}
     return {
         "name": run.name,
         "data": run.data,
         **recipe,
+        "epochs_done": float(last["epoch"]),
         "train_loss": float(last["loss"]),
         **figures,
         "seconds_per_epoch": seconds_per_epoch(run, images),
@@ -133,6 +135,10 @@ def seconds_per_epoch(run: TrainingRun, images: Images) -> float:
     return (time.process_time() - started) / TIMED_STEPS * -(-len(images) // recipe.batch)
 
 
+def _epochs(row: dict[str, Any]) -> str:
+    return str(row["epochs"]) if row["epochs_done"] == row["epochs"] else f"{row['epochs_done']:.0f} of {row['epochs']}"
+
+
 def keep_pictures(run: Path, target: Path) -> None:
     """The curve, its plot and the samples of a run."""
     target.mkdir(exist_ok=True)
@@ -147,7 +153,7 @@ def tables(results: dict[str, Any]) -> list[str]:
         [
             f"[{r['name']}]({r['name']})",
             r["data"],
-            f"{r['loss']}, {r['optimizer']} {r['learning_rate']:g}, {r['epochs']} epochs",
+            f"{r['loss']}, {r['optimizer']} {r['learning_rate']:g}, {_epochs(r)} epochs",
             f"{r['train_loss']:.4g}",
             f"{r['val_loss']:.4g}",
             f"{r['val_psnr_noisy']:.2f}" if r.get("val_psnr_noisy") else "–",
