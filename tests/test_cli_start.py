@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -23,3 +24,19 @@ def test_no_heavy_import(command: str, tmp_path: Path) -> None:
         [sys.executable, "-c", script, *command.split()], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert not HEAVY & set(done.stderr.split())
+
+
+@pytest.mark.parametrize("command", ["compress", "decompress", "verify"])
+def test_numpy_is_told_to_start_no_threads_before_it_is_imported(command: str, tmp_path: Path) -> None:
+    script = """
+import os, sys
+from aecodec.cli import main, options
+told = options.single_threaded_blas
+options.single_threaded_blas = lambda: (print("numpy" in sys.modules), told())
+main([sys.argv[1], "nothing"])
+print("numpy" in sys.modules, os.environ["OPENBLAS_NUM_THREADS"])
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    run = [sys.executable, "-c", script, command]
+    done = subprocess.run(run, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\nTrue 1\n"

@@ -109,6 +109,7 @@ def compress(
     --effort 0 is one pass of the encoder and the default: it takes a tenth of a second, and no PyTorch. Ctrl-C during a longer
     search writes the best that is found so far.
     """
+    options.single_threaded_blas()
     if tile % TILE_UNIT or not TILE_UNIT <= tile <= MAX_TILE:
         raise UsageError(f"--tile is {tile}, must be a multiple of {TILE_UNIT} up to {MAX_TILE}")
     from ..imageio import is_image

@@ -56,6 +56,7 @@ def decompress(
     suffix of an image or is -; the suffix decides the format. Folders are searched for .aec files. Nothing is overwritten without
     --force. If some of many inputs fail, the others are done and the exit code is 1.
     """
+    options.single_threaded_blas()
     suffix = parse_format(format) if format else ".png"
     naming = names.Naming(names.is_aec, _is_result, suffix)
     work = Decompress(

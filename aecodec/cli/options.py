@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -78,6 +79,15 @@ def _codec(options: CodecOptions) -> ImageCodec:
     from ..classic.codec import ClassicCodec
 
     return ClassicCodec(path, threads=options.threads, limits=options.limits)
+
+
+def single_threaded_blas() -> None:
+    """To be called before NumPy is imported. The codec's matrix products in NumPy are small and its real work is done elsewhere.
+
+    OpenBLAS would give them a thread for each core in each process, and those wait by spinning: 24 photographs in two workers
+    on two cores took 9.4 seconds of the processor, not 4.5, and 6.6 seconds of the clock, not 3.7.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def threads_of_each(threads: int | None, jobs: int) -> int | None:

@@ -39,6 +39,7 @@ def verify(
 
     The exit code is 0 if all files are good, 3 if one file that was named alone is not, 1 if some of many are not.
     """
+    options.single_threaded_blas()
     work = Verify(options.CodecOptions(model, options.threads_of_each(threads, jobs), max_pixels))
     tasks = names.plan(inputs, None, names.Naming(names.is_aec))
     files.check_streams(tasks)
