@@ -47,7 +47,7 @@ def compress(image: Image.Image | npt.NDArray[np.generic], *, quality: float = 7
     Args:
         image: a PIL image of any mode, or an array (H, W), (H, W, 3) or (H, W, 4), uint8, or float in [0, 1].
         quality: 0..100.
-        effort: 0..9, how long to search for a smaller file of the same quality; from 1 on it needs PyTorch.
+        effort: 0..9, how long to search for more fidelity per byte; from 1 on it needs PyTorch.
 
     Raises:
         UsageError: quality or effort is out of range.

@@ -156,7 +156,7 @@ class Codec:
         Args:
             picture: what to compress; see `imageio` for the modes that are understood.
             quality: 0..100, in steps of 0.01.
-            effort: 0..9, how long to search for a smaller file of the same quality; from 1 on it needs PyTorch.
+            effort: 0..9, how long to search for more fidelity per byte; from 1 on it needs PyTorch.
             missing: for the encoder that inpaints, and needed there: (H, W), true where a pixel is to be filled in.
             tile: side of a tile in pixels, a multiple of 64 up to 2048.
             check: decode the entropy-coded data again and compare before returning.

@@ -115,3 +115,29 @@ def test_the_command_line_takes_an_effort(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     assert done.stdout.count("\n") == 1
     assert aecodec.info(out.read_bytes()).effort == 2
+
+
+INTERRUPTS = """
+import os, signal, sys
+from aecodec.cli import main
+from aecodec.search import refine
+
+found = refine._Search.found
+
+def interrupted_at_2(search, step, *rest):
+    if step == 2:
+        os.kill(os.getpid(), signal.SIGINT)
+    return found(search, step, *rest)
+
+refine._Search.found = interrupted_at_2
+sys.exit(main())
+"""
+
+
+def test_ctrl_c_ends_the_search_and_writes_the_best_so_far(tmp_path: Path) -> None:
+    out = tmp_path / "x.aec"
+    command = [sys.executable, "-c", INTERRUPTS, "compress", "-e", "9", str(DATA / "face.png"), str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 130
+    assert "the best that was found so far is written" in done.stderr
+    assert Codec(threads=1).decompress(out.read_bytes()).width > 1

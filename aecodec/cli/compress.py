@@ -34,7 +34,7 @@ Examples:
   aec compress photo.png                    photo.aec beside it
   aec compress -q 50 photo.png small.aec    smaller, under another name
   aec compress --target-size 40KB photo.png the best that fits
-  aec compress --effort 5 photo.png         5 % smaller at the same quality, in some seconds
+  aec compress --effort 5 photo.png         more fidelity per byte, in some seconds
   aec compress --denoise night.jpg          smaller and cleaner
   aec compress photos/ scan.tif -o out/     a whole tree, mirrored into out/
   convert x.nef png:- | aec compress - > x.aec
@@ -68,7 +68,7 @@ def compress(
             min=0,
             max=MAX_EFFORT,
             metavar=f"0..{MAX_EFFORT}",
-            help="Search for a smaller file of the same quality; each step takes about twice as long. Needs PyTorch.",
+            help="Search for more fidelity per byte; each step takes about twice as long. Needs PyTorch.",
         ),
     ] = 0,
     denoise: Annotated[bool, typer.Option("--denoise", help="Leave out noise: the file shows the picture without it.")] = False,

@@ -100,7 +100,7 @@ def measure(path: Path, codec: Codec, threads: int) -> None:
         data = codec.encode(pixels, quality)
         seconds = time.perf_counter() - started
         bpp = 8 * len(data) / pixels[..., 0].size
-        fidelity = psnr(pixels / 255, codec.decode(data) / 255)
+        fidelity = psnr(pixels.astype(np.float32), codec.decode(data).astype(np.float32))
         add([*key, len(data), f"{bpp:.5f}", f"{fidelity:.4f}", f"{seconds:.4f}"])
         print(*key[0::3], key[4], f"{bpp:.3f} bpp {fidelity:.2f} dB {seconds:.2f} s", flush=True)
 
