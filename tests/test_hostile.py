@@ -86,7 +86,7 @@ def test_a_damaged_tile_is_shown_gray_and_said(codec: Codec) -> None:
 def test_the_largest_symbols_decode_to_an_image(codec: Codec, quality: int) -> None:
     """Escapes to the limit everywhere: the float networks overflow nowhere and no sample is undefined."""
     signs = np.random.default_rng(0).choice([-1, 1], (codec.latent_coder.scales.channels, 3, 3))
-    tile = codec.latent_coder.encode((signs * 1e9).astype(np.float32), codec.weights.level(quality), check=True)
+    tile = codec.latent_coder.encode((signs * 1e9).astype(np.float32), codec.weights.level(quality), check=True).data
     header = container.Header(33, 33, "RGB", 64, quality, 0, 1, codec.weights.fingerprint)
     data = container.write(Container(header, [tile]))
     assert max(np.abs(latent.residuals).max() for latent in codec.symbols(data)) == RESIDUAL_LIMIT
