@@ -75,7 +75,7 @@ def run_compression(folder: Path, steps: int) -> Run[AutoEncoder]:
     model = AutoEncoder(TINY)
     pca_start(model, PatchSampler(photographs.training, 0).batch(0, 2000, 16)[0])
     sizes = CompressionConfig(batch=8, patch=64, late_from=steps)
-    config = TrainConfig(steps=steps, learning_rate=1e-3, decay=0, warmup=5, log_every=5, validate_every=5)
+    config = TrainConfig(steps=steps, learning_rate=1e-3, decay=0, warmup=5, log_every=10, validate_every=10)
     return train(CompressionTask(model, photographs, sizes), folder, config, progress=False)
 
 
@@ -97,7 +97,7 @@ def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
     run_compression(tmp_path / "one" / "compression", 20)  # where noise and qualities are drawn by each process
     two, one = (losses(tmp_path / folder / "compression", "val_loss") for folder in ("two", "one"))
     np.testing.assert_allclose(two, one, rtol=0.02)
-    assert one[-1] < 0.97 * one[0]
+    assert one[-1] < 0.98 * one[0]
 
 
 def test_a_run_killed_outright_goes_on_exactly(tmp_path: Path) -> None:
@@ -125,9 +125,12 @@ def test_an_interrupt_waits_for_the_end_of_the_step(tmp_path: Path) -> None:
             return super().loss(batch)
 
     config = TrainConfig(steps=10, learning_rate=0.05, decay=0, warmup=1)
-    before = signal.getsignal(signal.SIGINT)
-    assert train(Interrupted(), tmp_path / "parts", config, progress=False).step == 5
-    assert signal.getsignal(signal.SIGINT) is before
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background jobs ignore
+    try:
+        assert train(Interrupted(), tmp_path / "parts", config, progress=False).step == 5
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
     parts, whole = (train(Line(), tmp_path / name, config, progress=False) for name in ("parts", "whole"))
     assert torch.equal(parts.average.weight, whole.average.weight)
 
