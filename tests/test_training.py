@@ -21,7 +21,7 @@ from aecodec.model.autoencoder import AutoEncoder, ModelConfig, node_weights
 from aecodec.model.quality import level_of_lmbda
 from aecodec.model.quality import node_weights as node_weights_of_level
 from aecodec.training import checkpoint
-from aecodec.training.compression import CompressionConfig, CompressionTask
+from aecodec.training.compression import CompressionConfig, CompressionTask, Optimizer
 from aecodec.training.data import DataError, PatchSampler, Photographs, load_images
 from aecodec.training.export import export, load_model
 from aecodec.training.loop import DivergedError, Run, TrainConfig, checkpoint_path, learning_rate, train
@@ -51,8 +51,8 @@ def new_model() -> AutoEncoder:
     return AutoEncoder(TINY)
 
 
-def small_task(photos: Path, model: AutoEncoder | None = None, batch: int = 2) -> CompressionTask:
-    config = CompressionConfig(batch=batch, patch=64, late_batch=1, late_patch=64, late_from=4)
+def small_task(photos: Path, model: AutoEncoder | None = None, batch: int = 2, optimizer: Optimizer = "soap") -> CompressionTask:
+    config = CompressionConfig(batch=batch, patch=64, late_batch=1, late_patch=64, late_from=4, optimizer=optimizer)
     return CompressionTask(model or new_model(), Photographs.load(photos, 64, progress=False), config)
 
 
@@ -67,6 +67,13 @@ def test_a_resumed_run_goes_on_exactly_as_if_never_stopped(photos: Path, tmp_pat
     assert parts.step == whole.step == 6
     torch.testing.assert_close(weights_of(parts.model), weights_of(whole.model), rtol=0, atol=0)
     torch.testing.assert_close(weights_of(parts.average), weights_of(whole.average), rtol=0, atol=0)
+
+
+def test_a_run_goes_on_with_the_optimizer_it_began_with_alone(photos: Path, tmp_path: Path) -> None:
+    train(small_task(photos, optimizer="adam"), tmp_path, replace(SHORT, steps=3, decay=0), progress=False)
+    with pytest.raises(UsageError, match="another optimizer"):
+        train(small_task(photos, optimizer="soap"), tmp_path, SHORT, progress=False)
+    assert train(small_task(photos, optimizer="adam"), tmp_path, SHORT, progress=False).step == 6
 
 
 def test_training_lowers_the_loss_and_writes_the_curve(photos: Path, tmp_path: Path) -> None:

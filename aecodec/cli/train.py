@@ -74,6 +74,13 @@ Preview = Annotated[bool, typer.Option("--preview", help="Only draw examples, in
 NoProgress = Annotated[bool, typer.Option("--no-progress", help="No progress bar.")]
 
 
+class Optimizer(StrEnum):
+    """What `--optimizer` takes."""
+
+    soap = "soap"
+    adam = "adam"
+
+
 class Distortion(StrEnum):
     """What `--distortion` takes."""
 
@@ -92,6 +99,9 @@ def compress(
     decay: Decay = None,
     seed: Seed = None,
     distortion: Annotated[Distortion, typer.Option(help="What is minimized beside the rate.")] = Distortion.mse,
+    optimizer: Annotated[
+        Optimizer, typer.Option(help="SOAP gains more in the same time than Adam.")
+    ] = Optimizer.soap,
     init: Annotated[str | None, typer.Option(metavar="FILE", help="Weights to start from; default for the shipped ones.")] = None,
     threads: Threads = None,
     bf16: Bf16 = False,
@@ -110,7 +120,8 @@ def compress(
     from ..training.parallel import this_process
 
     chosen = given(batch=batch, patch=patch, seed=seed)
-    sizes = CompressionConfig(late_from=config.steps - config.decay, distortion=distortion.value, **chosen)
+    late = config.steps - config.decay
+    sizes = CompressionConfig(late_from=late, distortion=distortion.value, optimizer=optimizer.value, **chosen)
     progress = not no_progress and this_process().first
     photographs = Photographs.load(data, max(sizes.patch, sizes.late_patch), progress=progress)
     task = CompressionTask(_start(init, photographs, out, config), photographs, sizes)

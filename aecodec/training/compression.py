@@ -13,6 +13,7 @@ from ..errors import UsageError
 from ..model.autoencoder import AutoEncoder, Estimate
 from ..model.quality import LMBDA_MAX, LMBDA_MIN
 from .data import PatchSampler, Photographs, middle, to_pixels, to_tensor
+from .soap import Soap
 from .task import Batch, Samples
 
 LMBDA_PIVOT = 0.016
@@ -25,6 +26,7 @@ MS_SSIM_WEIGHT = 1280.0
 VALIDATED_LMBDA = torch.exp(torch.linspace(math.log(LMBDA_MIN * 1.5), math.log(LMBDA_MAX / 2), 5))
 
 Distortion = Literal["mse", "ms-ssim"]
+Optimizer = Literal["adam", "soap"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class CompressionConfig:
     late_from: int = 70_000  # the step at which it begins to
     log_domain_rate: float = 5.0  # gains, offsets and the prior live in the log domain and arrive last without this factor
     distortion: Distortion = "mse"
+    optimizer: Optimizer = "soap"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -75,18 +78,20 @@ class CompressionTask:
         self.sampler = PatchSampler(photographs.training, config.seed)
 
     def optimizer(self, rate: float) -> torch.optim.Optimizer:
-        """Adam, with a higher rate for the parameters that live in the log domain."""
+        """SOAP or Adam, with a higher rate for the parameters that live in the log domain, which are vectors in truth."""
         model, factor = self.model, self.config.log_domain_rate
         fast = [model.g_a.log_gain, model.g_s.log_gain, *model.prior.parameters()]
         offsets = [model.scale_net.offset]  # in scale indexes, of which ten are one natural unit
         apart = {id(p) for p in (*fast, *offsets)}
         rest = [p for p in model.parameters() if id(p) not in apart]
-        groups = [
+        groups: list[dict[str, Any]] = [
             {"params": rest, "factor": 1.0},
             {"params": fast, "factor": factor},
             {"params": offsets, "factor": factor * 10},
         ]
-        return torch.optim.Adam(groups, lr=rate, betas=(0.9, 0.99), fused=True)
+        if self.config.optimizer == "adam":
+            return torch.optim.Adam(groups, lr=rate, betas=(0.9, 0.99), fused=True)
+        return Soap([group | {"turn": group["params"] is rest} for group in groups], lr=rate)
 
     def batch(self, step: int) -> Batch:
         """Random patches."""

@@ -113,10 +113,10 @@ class Run(Generic[M]):
             raise UsageError(f"{self.folder} is a run of another model, {state['config']}, not {wanted}; choose another folder")
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
-        try:
-            self.optimizer.load_state_dict(state["optimizer"])
-        except ValueError as error:
-            raise UsageError(f"{self.folder} is a run with another optimizer ({error}); choose another folder") from error
+        stored = state["optimizer"]["param_groups"]
+        if [set(group) for group in stored] != [set(group) for group in self.optimizer.param_groups]:
+            raise UsageError(f"{self.folder} is a run with another optimizer; name it, or choose another folder")
+        self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.seconds = state["step"], state["seconds"]
 
     def train_step(self, batch: Batch) -> dict[str, float]:
