@@ -9,10 +9,11 @@ which sharpens from nearly linear to nearly a step as the search goes on. What i
     rate         (1 - w)·bits(lower) + w·bits(upper)
     distortion   that of the mean, plus w·(1 - w) for the variance of the choice
 
-At integers it is the true cost, and between them nothing is to be gained that rounding would take away again. Within 25 steps
-that makes files 4 % smaller at equal PSNR. Annealed soft rounding (Agustsson & Theis, NeurIPS 2020) with its rate taken between
-the integers reached 3 %; straight-through gradients and stochastic Gumbel annealing (Yang et al., NeurIPS 2020) nothing in so few
-steps. There is no randomness: the same image, effort and threads give the same file.
+At integers it is the true cost, and between them nothing is to be gained that rounding would take away again. On crops of
+photographs 14 steps made files 5.7 % smaller at equal PSNR, 60 steps 6.9 %. With 25 steps, before its rates were tuned, it
+reached 4 % where annealed soft rounding (Agustsson & Theis, NeurIPS 2020), its rate taken between the integers, reached 3 %;
+straight-through gradients and stochastic Gumbel annealing (Yang et al., NeurIPS 2020) reached nothing in so few steps. There is
+no randomness: the same image, effort and threads give the same file.
 """
 
 from __future__ import annotations
@@ -32,12 +33,13 @@ from ..model.weights import Weights
 from .effort import STEPS
 from .tile import Found, Tile, Watch
 
-RATE = 0.1
-"""Of Adam, in quantization steps a step; it falls to a tenth."""
+LARGEST_RATE, RATE = 0.3, 1.0
+"""Of Adam, in quantization steps a step: RATE / √steps, which falls to a tenth of that."""
 RATE_Z = 0.02
-DAMPING = 20.0
+MOMENTA = 0.8, 0.99
+DAMPING = 15.0
 """Adam's epsilon, in bits per quantization step: what hardly matters stays where it is."""
-SHARPNESS = 2.0, 12.0
+SHARPNESS = 3.0, 40.0
 """Of rounding, at the start and at the end."""
 VARIANCE = 12.0
 """Bits that a squared quantization step of error counts for in the end, from 0 at the start: about twice what it costs."""
@@ -67,10 +69,10 @@ class Refiner:
     def refine(self, tile: Tile, level: int, effort: int, watch: Watch | None = None) -> tuple[Array, Array]:
         """Better y (M, H, W) and z (nz, ⌈H/4⌉, ⌈W/4⌉) for a tile's own latents, not rounded."""
         search = _Search(self._model, tile, level)
-        adam = torch.optim.Adam(
-            [{"params": [search.y], "factor": RATE}, {"params": [search.z], "factor": RATE_Z}], betas=(0.9, 0.99), eps=DAMPING
-        )
         steps = STEPS[effort]
+        rates = min(LARGEST_RATE, RATE / math.sqrt(steps)), RATE_Z
+        groups = [{"params": [variable], "factor": rate} for variable, rate in zip((search.y, search.z), rates, strict=True)]
+        adam = torch.optim.Adam(groups, betas=MOMENTA, eps=DAMPING)
         for step in range(steps):
             progress = step / max(1, steps - 1)
             for group in adam.param_groups:
