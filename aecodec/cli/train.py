@@ -99,9 +99,7 @@ def compress(
     decay: Decay = None,
     seed: Seed = None,
     distortion: Annotated[Distortion, typer.Option(help="What is minimized beside the rate.")] = Distortion.mse,
-    optimizer: Annotated[
-        Optimizer, typer.Option(help="SOAP gains more in the same time than Adam.")
-    ] = Optimizer.soap,
+    optimizer: Annotated[Optimizer, typer.Option(help="SOAP gains more in the same time than Adam.")] = Optimizer.soap,
     init: Annotated[str | None, typer.Option(metavar="FILE", help="Weights to start from; default for the shipped ones.")] = None,
     threads: Threads = None,
     bf16: Bf16 = False,
