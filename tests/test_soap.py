@@ -58,6 +58,16 @@ def test_what_is_not_turned_moves_as_with_adam(shape: tuple[int, ...]) -> None:
     torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("size", [0.0, 1e-20, 1e10])
+def test_gradients_of_one_direction_or_none_do_no_harm(size: float) -> None:
+    weight = nn.Parameter(torch.ones(300, 64))
+    soap = Soap([{"params": [weight]}], lr=0.1, frequency=2)
+    for _ in range(5):
+        weight.grad = size * torch.ones(300, 1) @ torch.linspace(0, 1, 64)[None]
+        soap.step()
+    assert torch.isfinite(weight).all()
+
+
 def test_a_group_may_be_left_to_adam() -> None:
     weight = nn.Parameter(torch.randn(32, 32))
     weight.grad = torch.randn(32, 32)

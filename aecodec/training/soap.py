@@ -58,8 +58,14 @@ class Soap(torch.optim.Optimizer):
 def _begin(gradient: Tensor, longest: int) -> dict[str, Any]:
     turned = [MIN_SIDE <= side <= longest for side in gradient.shape]
     stats = [moment if turn else None for moment, turn in zip(_moments(gradient), turned, strict=True)]
-    basis = [None if s is None else torch.linalg.eigh(s).eigenvectors.flip(1) for s in stats]
+    basis = [None if s is None else _eigenvectors(s) for s in stats]
     return {"step": 1, "m": torch.zeros_like(gradient), "v": torch.zeros_like(gradient), "stats": stats, "basis": basis}
+
+
+def _eigenvectors(stat: Tensor) -> Tensor:
+    """Of a second moment (n, n), largest first. Of one gradient it is nearly singular, which single precision can't take."""
+    scale = stat.diagonal().mean().clamp_min(1e-30)
+    return torch.linalg.eigh((stat / scale).double() + 1e-6 * torch.eye(len(stat))).eigenvectors.flip(1).to(stat.dtype)
 
 
 MIN_SIDE = 9
