@@ -65,7 +65,8 @@ def _begin(gradient: Tensor, longest: int) -> dict[str, Any]:
 def _eigenvectors(stat: Tensor) -> Tensor:
     """Of a second moment (n, n), largest first. Of one gradient it is nearly singular, which single precision can't take."""
     scale = stat.diagonal().mean().clamp_min(1e-30)
-    return torch.linalg.eigh((stat / scale).double() + 1e-6 * torch.eye(len(stat))).eigenvectors.flip(1).to(stat.dtype)
+    vectors: Tensor = torch.linalg.eigh((stat / scale).double() + 1e-6 * torch.eye(len(stat))).eigenvectors
+    return vectors.flip(1).to(stat.dtype)
 
 
 MIN_SIDE = 9
