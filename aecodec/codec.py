@@ -133,7 +133,7 @@ class Codec:
 
     @cached_property
     def refiner(self) -> Refiner:
-        """The search of compressing with an effort; raises MissingExtraError without PyTorch."""
+        """The search of compressing with an effort; raises ModelError without PyTorch."""
         need_torch("an effort above 0")
         from .search.refine import Refiner
 
@@ -161,7 +161,7 @@ class Codec:
             tile: side of a tile in pixels, a multiple of 64 up to 2048.
             check: decode the entropy-coded data again and compare before returning.
             progress: called after each tile.
-            watch: called after each step of a search, and may end it; see `search.refine`.
+            watch: called after each step of a search, and may end it; see `search.tile`.
 
         Raises:
             UsageError: quality, effort or tile is out of range, missing not of the picture's size, or effort with an encoder.
