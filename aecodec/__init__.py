@@ -41,13 +41,13 @@ __all__ = [
 ]
 
 
-def compress(image: Image.Image | npt.NDArray[np.generic], *, quality: float = 75, effort: int = 0) -> bytes:
+def compress(image: Image.Image | npt.NDArray[np.generic], *, quality: float = 75, effort: int | None = None) -> bytes:
     """An image as a whole .aec file, with its alpha, ICC profile, EXIF and XMP.
 
     Args:
         image: a PIL image of any mode, or an array (H, W), (H, W, 3) or (H, W, 4), uint8, or float in [0, 1].
         quality: 0..100.
-        effort: 0..9, how long to search for more fidelity per byte; from 1 on it needs PyTorch.
+        effort: 0..9, how long to look for more fidelity per byte; 1 if None, and from 2 on it needs PyTorch.
 
     Raises:
         UsageError: quality or effort is out of range.

@@ -20,6 +20,7 @@ from PIL import Image
 
 from . import alpha, container
 from .container import Container, Header
+from .correction import Correction, Fit
 from .entropy.coder import CODER_ID
 from .entropy.tables import Tables
 from .errors import FormatError, ModelError, UsageError
@@ -31,10 +32,10 @@ from .limits import Limits
 from .model.encoders import Encoder, Kind, shipped
 from .model.engine import Array, Engine, EngineName, make_engine
 from .model.masks import STEPS, Scalar
-from .model.quality import node_weights
+from .model.quality import lmbda_of_level, node_weights
 from .model.scales import ScalePath
 from .model.weights import DEFAULT, Weights
-from .search.effort import MAX_EFFORT
+from .search.effort import DEFAULT_EFFORT, search_steps
 from .search.tile import Tile, Watch
 from .tiles import LATENT, Box, Grid, intersection, within
 
@@ -66,7 +67,7 @@ class ImageCodec(Protocol):
         picture: Picture,
         *,
         quality: float,
-        effort: int,
+        effort: int | None,
         missing: Mask | None = None,
         tile: int,
         check: bool,
@@ -134,7 +135,7 @@ class Codec:
     @cached_property
     def refiner(self) -> Refiner:
         """The search of compressing with an effort; raises ModelError without PyTorch."""
-        need_torch("an effort above 0")
+        need_torch("an effort above 1")
         from .search.refine import Refiner
 
         return Refiner(self.weights, self.latent_coder, self.threads)
@@ -144,7 +145,7 @@ class Codec:
         picture: Picture | Image.Image | npt.NDArray[np.generic],
         *,
         quality: float = DEFAULT_QUALITY,
-        effort: int = 0,
+        effort: int | None = None,
         missing: Mask | None = None,
         tile: int = DEFAULT_TILE,
         check: bool = True,
@@ -156,7 +157,8 @@ class Codec:
         Args:
             picture: what to compress; see `imageio` for the modes that are understood.
             quality: 0..100, in steps of 0.01.
-            effort: 0..9, how long to search for more fidelity per byte; from 1 on it needs PyTorch.
+            effort: 0..9, how long to look for more fidelity per byte: from 1 on a correction of what the decoder shows, from 2 on
+                a search for better latents, which needs PyTorch. If None it is 1, or 0 with an encoder.
             missing: for the encoder that inpaints, and needed there: (H, W), true where a pixel is to be filled in.
             tile: side of a tile in pixels, a multiple of 64 up to 2048.
             check: decode the entropy-coded data again and compare before returning.
@@ -168,26 +170,30 @@ class Codec:
             LimitError: the picture or its metadata is larger than the limits.
         """
         picture = as_picture(picture)
+        effort = effort if effort is not None else 0 if self.encoder_path else DEFAULT_EFFORT
         header = self._header(picture, quality, tile, effort)
         color = self._filled(picture.color, missing)
         grid = Grid(header.width, header.height, tile)
         level = self.weights.level(header.quality)
+        fit = Fit(lmbda_of_level(level)) if effort else None
         tiles = []
-        for row in range(grid.rows):
-            for column in range(grid.columns):
-                box = grid.box(row, column)
-                x = self._pixels(color, missing, grid, box)
-                y = self.engine.run("g_a", x, node_weights(level))[0]
-                inside = within(box, grid.with_halo(box))
-                coded = self.latent_coder.encode(y[:, *inside], level, check)
-                if effort:
-                    around = Tile(x, y, inside, grid.visible(box), gray=color.ndim == 2)
+        for box in grid.boxes():
+            x = self._pixels(color, missing, grid, box)
+            y = self.engine.run("g_a", x, node_weights(level))[0]
+            inside = within(box, grid.with_halo(box))
+            coded = self.latent_coder.encode(y[:, *inside], level, check)
+            if fit:
+                around = Tile(x, y, inside, grid.visible(box), gray=color.ndim == 2)
+                if search_steps(effort):
                     coded = self.refiner.improve(coded, around, level, effort, check, watch)
-                tiles.append(coded.data)
-                if progress:
-                    progress(len(tiles), grid.rows * grid.columns)
+                fit.add(self.engine.run("g_s", around.latent(coded.latent.y_hat), node_weights(level))[0], x[0], *around.visible)
+            tiles.append(coded.data)
+            if progress:
+                progress(len(tiles), grid.rows * grid.columns)
+        correction = fit.solve(container.CHUNK_OVERHEAD) if fit else None
         packed_alpha = None if picture.alpha is None else alpha.compress(picture.alpha)
-        return container.write(Container(header, tiles, packed_alpha, picture.metadata), self.limits)
+        packed_correction = correction.to_bytes() if correction else None
+        return container.write(Container(header, tiles, packed_alpha, picture.metadata, packed_correction), self.limits)
 
     def decompress(
         self,
@@ -216,7 +222,10 @@ class Codec:
         self._check_model(header)
         region = region_inside(region, header)
         plane, notes = alpha_of(content, region)
-        color, damaged = self._synthesise(content, region, allow_partial, progress)
+        correction = Correction.from_bytes(content.correction) if content.correction else None
+        if content.correction == b"":
+            notes.append("the correction is damaged, colors and edges are not quite right")
+        color, damaged = self._synthesise(content, region, correction, allow_partial, progress)
         if damaged:
             notes.append(f"{damaged} tiles are damaged, shown gray")
         return Picture(color, plane, content.metadata, tuple(notes))
@@ -236,8 +245,7 @@ class Codec:
             raise UsageError(f"quality is {quality:g}, allowed 0..100")
         if tile % container.TILE_UNIT or not container.TILE_UNIT <= tile <= container.MAX_TILE:
             raise UsageError(f"tile is {tile}, must be a multiple of {container.TILE_UNIT} up to {container.MAX_TILE}")
-        if not 0 <= effort <= MAX_EFFORT:
-            raise UsageError(f"effort is {effort}, allowed 0..{MAX_EFFORT}")
+        search_steps(effort)  # is there such an effort?
         if effort and self.encoder_path:
             raise UsageError("an effort compares with the picture as it is; an encoder that denoises or inpaints leaves that")
         header = Header(
@@ -287,7 +295,12 @@ class Codec:
         return np.ascontiguousarray(x)
 
     def _synthesise(
-        self, content: Container, region: Region, allow_partial: bool, progress: Progress | None
+        self,
+        content: Container,
+        region: Region,
+        correction: Correction | None,
+        allow_partial: bool,
+        progress: Progress | None,
     ) -> tuple[Pixels, int]:
         """The pixels of a region, (H, W, 3) or (H, W) for gray, and how many damaged tiles are gray in them.
 
@@ -311,7 +324,8 @@ class Codec:
                 top, left = LATENT * around[0], LATENT * around[1]
                 rows = slice(max(LATENT * box[0], y), min(LATENT * box[2], y + height))
                 columns = slice(max(LATENT * box[1], x), min(LATENT * box[3], x + width))
-                pixels = x_hat[:, rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+                shown = slice(rows.start - top, rows.stop - top), slice(columns.start - left, columns.stop - left)
+                pixels = correction.apply(x_hat, lmbda_of_level(level), *shown) if correction else x_hat[:, *shown]
                 target = out[rows.start - y : rows.stop - y, columns.start - x : columns.stop - x]
                 target[...] = to_8bit(pixels.mean(0) if gray else pixels.transpose(1, 2, 0))
             latents.forget_above(row - 1)

@@ -2,7 +2,7 @@
 
     file    = signature, version u8, chunk…
     chunk   = type u8, length varint, payload, CRC-32 u32 of all three
-    order   = header, [ICC], [EXIF], [XMP], one tile chunk a tile in raster order, [alpha], end
+    order   = header, [ICC], [EXIF], [XMP], [correction], one tile chunk a tile in raster order, [alpha], end
 
 All integers are little-endian. Chunks tile the file exactly. Every field is range-checked when written and when read; lengths are
 checked against what is left of the file, and sizes against `Limits`, before anything is allocated.
@@ -21,14 +21,25 @@ from .limits import Limits
 SIGNATURE = b"\xaeAEC"
 VERSION = 1
 
-HEADER, TILE, ALPHA, END = 1, 2, 3, 4
+HEADER, TILE, ALPHA, END, CORRECTION = 1, 2, 3, 4, 5
 ICC, EXIF, XMP = 128, 129, 130
+CHUNK_OVERHEAD = 6
+"""Bytes of a short chunk beside its payload."""
 FIRST_OPTIONAL = 128
 """A reader skips unknown chunks from this type on, and refuses unknown ones below it."""
 
-CHUNK_NAMES = {HEADER: "header", TILE: "tile", ALPHA: "alpha", END: "end", ICC: "icc", EXIF: "exif", XMP: "xmp"}
+CHUNK_NAMES = {
+    HEADER: "header",
+    TILE: "tile",
+    ALPHA: "alpha",
+    END: "end",
+    CORRECTION: "correction",
+    ICC: "icc",
+    EXIF: "exif",
+    XMP: "xmp",
+}
 METADATA = {"icc": ICC, "exif": EXIF, "xmp": XMP}
-RANKS = {HEADER: 0, ICC: 1, EXIF: 2, XMP: 3, TILE: 4, ALPHA: 5, END: 6}
+RANKS = {HEADER: 0, ICC: 1, EXIF: 2, XMP: 3, CORRECTION: 4, TILE: 5, ALPHA: 6, END: 7}
 MODES = ("L", "LA", "RGB", "RGBA")
 
 TILE_UNIT = 64
@@ -114,12 +125,15 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Container:
-    """The content of a file: header, entropy-coded tiles (None where damaged and asked to go on), deflated alpha, metadata."""
+    """The content of a file. Where it is damaged and one asked to go on, tiles are None and the correction is empty."""
 
     header: Header
     tiles: Sequence[bytes | None]
+    """entropy-coded"""
     alpha: bytes | None = None
+    """deflated"""
     metadata: Mapping[str, bytes] = field(default_factory=dict)
+    correction: bytes | None = None
 
 
 def varint(value: int) -> bytes:
@@ -163,6 +177,8 @@ def write(container: Container, limits: Limits = Limits()) -> bytes:
     _check_metadata(sum(map(len, container.metadata.values())), limits)
     parts = [SIGNATURE, bytes([VERSION]), _chunk(HEADER, header.to_bytes())]
     parts += [_chunk(kind, container.metadata[name]) for name, kind in METADATA.items() if name in container.metadata]
+    if container.correction is not None:
+        parts.append(_chunk(CORRECTION, container.correction))
     for tile in container.tiles:
         if tile is None:
             raise FormatError("a damaged tile can't be written")
@@ -252,6 +268,7 @@ def read(data: bytes, limits: Limits = Limits(), allow_partial: bool = False) ->
     order = _Order(header, limits)
     tiles: list[bytes | None] = []
     alpha: bytes | None = None
+    correction: bytes | None = None
     metadata: dict[str, bytes] = {}
     names = {kind: name for name, kind in METADATA.items()}
     before_damage: int | None = None  # tiles before the first damaged chunk
@@ -265,6 +282,8 @@ def read(data: bytes, limits: Limits = Limits(), allow_partial: bool = False) ->
                 tiles.append(payload)
             elif chunk.type == ALPHA:
                 alpha = payload
+            elif chunk.type == CORRECTION:
+                correction = payload or b""
             elif chunk.type in names and payload is not None:
                 metadata[names[chunk.type]] = payload
         order.finish()
@@ -274,7 +293,7 @@ def read(data: bytes, limits: Limits = Limits(), allow_partial: bool = False) ->
         if before_damage is not None:  # it may have changed a type or a length: which tiles follow is unknown
             del tiles[before_damage:]
     tiles += [None] * (header.tiles - len(tiles))
-    return Container(header, tiles, alpha, metadata)
+    return Container(header, tiles, alpha, metadata, correction)
 
 
 class _Order:

@@ -81,7 +81,7 @@ def _save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
         data = _codec().compress(
             picture,
             quality=given.get("quality", DEFAULT_QUALITY),
-            effort=given.get("effort", 0),
+            effort=given.get("effort"),
             tile=given.get("tile", DEFAULT_TILE),
         )
     except UsageError as error:

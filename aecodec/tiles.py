@@ -46,6 +46,10 @@ class Grid:
         bottom, right = self.latent_size
         return row * side, column * side, min((row + 1) * side, bottom), min((column + 1) * side, right)
 
+    def boxes(self) -> Iterator[Box]:
+        """The latents of all tiles, in raster order."""
+        return (self.box(row, column) for row in range(self.rows) for column in range(self.columns))
+
     def with_halo(self, box: Box) -> Box:
         """A box and the latents around it, as far as the image goes."""
         top, left, bottom, right = box

@@ -62,7 +62,7 @@ class ClassicCodec:
         picture: Picture | Image.Image | npt.NDArray[np.generic],
         *,
         quality: float = DEFAULT_QUALITY,
-        effort: int = 0,
+        effort: int | None = None,
         missing: Mask | None = None,
         tile: int = DEFAULT_TILE,
         check: bool = True,
@@ -116,6 +116,8 @@ class ClassicCodec:
         """The picture of a .aec file, or a region of it; arguments and errors as of `Codec.decompress`."""
         content = container.read(data, self.limits, allow_partial)
         self._check_header(content.header)
+        if content.correction is not None:
+            raise FormatError("correction: a classic autoencoder knows none")
         region = region_inside(region, content.header)
         plane, notes = alpha_of(content, region)
         try:

@@ -1,5 +1,20 @@
-"""How long a search takes. No imports, for the command line starts with it."""
+"""How long the encoder thinks. Hardly any imports, for the command line starts with it."""
 
-STEPS = (0, 2, 4, 8, 14, 25, 45, 80, 130, 200)
-"""Gradient steps of each effort."""
+from __future__ import annotations
+
+from ..errors import UsageError
+
+STEPS = (0, 0, 4, 8, 14, 25, 45, 80, 130, 200)
+"""Gradient steps of the search of each effort. From 1 on a file also gets a correction (`correction.py`)."""
 MAX_EFFORT = len(STEPS) - 1
+DEFAULT_EFFORT = 1
+"""The correction gains 2 % for one run of the decoder; a search needs PyTorch, and seconds."""
+
+
+def search_steps(effort: int | None) -> int:
+    """Gradient steps of an effort, or of the default; raises UsageError if there is no such effort."""
+    if effort is None:
+        return STEPS[DEFAULT_EFFORT]
+    if not 0 <= effort <= MAX_EFFORT:
+        raise UsageError(f"effort is {effort}, allowed 0..{MAX_EFFORT}")
+    return STEPS[effort]

@@ -30,7 +30,7 @@ from ..model.quality import Z_MAX, lmbda_of_level
 from ..model.quality import node_weights as level_weights
 from ..model.scale_net import log_scale, round_through
 from ..model.weights import Weights
-from .effort import STEPS
+from .effort import search_steps
 from .tile import Found, Tile, Watch
 
 LARGEST_RATE, RATE = 0.3, 1.0
@@ -62,14 +62,13 @@ class Refiner:
         return min(plain, refined, key=lambda coded: self._cost(coded, tile, level))
 
     def _cost(self, coded: Coded, tile: Tile, level: int) -> float:
-        y_hat = tile.y[None].copy()
-        y_hat[0][:, *tile.inside] = coded.latent.y_hat
-        return tile.cost(8 * len(coded.data), self._coder.engine.run("g_s", y_hat, level_weights(level))[0], level)
+        x_hat = self._coder.engine.run("g_s", tile.latent(coded.latent.y_hat), level_weights(level))[0]
+        return tile.cost(8 * len(coded.data), x_hat, level)
 
     def refine(self, tile: Tile, level: int, effort: int, watch: Watch | None = None) -> tuple[Array, Array]:
         """Better y (M, H, W) and z (nz, ⌈H/4⌉, ⌈W/4⌉) for a tile's own latents, not rounded."""
         search = _Search(self._model, tile, level)
-        steps = STEPS[effort]
+        steps = search_steps(effort)
         rates = min(LARGEST_RATE, RATE / math.sqrt(steps)), RATE_Z
         groups = [{"params": [variable], "factor": rate} for variable, rate in zip((search.y, search.z), rates, strict=True)]
         adam = torch.optim.Adam(groups, betas=MOMENTA, eps=DAMPING)

@@ -17,6 +17,7 @@ import numpy as np
 from ..codec import DEFAULT_QUALITY, DEFAULT_TILE, ImageCodec, Progress
 from ..errors import TargetError, UsageError
 from ..imageio import Picture
+from .effort import DEFAULT_EFFORT, search_steps
 from .tile import Watch
 
 MAX_PROBES = 12
@@ -75,7 +76,7 @@ def compress_to(
     picture: Picture,
     target: Target,
     *,
-    effort: int = 0,
+    effort: int | None = None,
     tile: int = DEFAULT_TILE,
     check: bool = True,
     progress: Progress | None = None,
@@ -84,14 +85,14 @@ def compress_to(
 ) -> bytes:
     """The file nearest to a target; a size is never exceeded. ``progress`` counts the tiles of each probe anew.
 
-    With an effort the quality is looked for without it first, and from there with it. A search that ``watch`` ends leaves the
-    file of the quality it was at.
+    With an effort that searches latents the quality is looked for without that first, and from there with it. A search that
+    ``watch`` ends leaves the file of the quality it was at.
 
     Raises:
         TargetError: no quality gets there; the message has the range that can be reached.
     """
 
-    def prober(effort: int) -> Callable[[float], Probe]:
+    def prober(effort: int | None) -> Callable[[float], Probe]:
         def probe(quality: float) -> Probe:
             data = codec.compress(picture, quality=quality, effort=effort, tile=tile, check=check, progress=progress, watch=watch)
             done = Probe(quality, data, _measure(codec, picture, data, target))
@@ -101,8 +102,10 @@ def compress_to(
 
         return probe
 
-    found = _search(prober(0), target)
-    return (_search(prober(effort), target, found.quality) if effort else found).data
+    if not search_steps(effort):
+        return _search(prober(effort), target).data
+    found = _search(prober(DEFAULT_EFFORT), target)
+    return _search(prober(effort), target, found.quality).data
 
 
 def _measure(codec: ImageCodec, picture: Picture, data: bytes, target: Target) -> float:

@@ -43,6 +43,12 @@ class Tile:
     visible: tuple[slice, slice]
     gray: bool
 
+    def latent(self, y_hat: Array) -> Array:
+        """What g_s sees of the tile, (1, M, H, W): its own y_hat (M, h, w); around it y, for what becomes of that isn't known."""
+        whole = self.y[None].copy()
+        whole[0][:, *self.inside] = y_hat
+        return whole
+
     def cost(self, bits: float, x_hat: Array, level: int) -> float:
         """The true cost in bits of an encoding: R + λ·255²·MSE, times pixels. x_hat is what the decoder makes of y's place."""
         shown = self._shown(x_hat)
