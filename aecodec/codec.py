@@ -175,7 +175,8 @@ class Codec:
         color = self._filled(picture.color, missing)
         grid = Grid(header.width, header.height, tile)
         level = self.weights.level(header.quality)
-        fit = Fit(lmbda_of_level(level)) if effort else None
+        gray = color.ndim == 2
+        fit = Fit(lmbda_of_level(level), channels=1 if gray else 3) if effort else None
         tiles = []
         for box in grid.boxes():
             x = self._pixels(color, missing, grid, box)
@@ -183,10 +184,11 @@ class Codec:
             inside = within(box, grid.with_halo(box))
             coded = self.latent_coder.encode(y[:, *inside], level, check)
             if fit:
-                around = Tile(x, y, inside, grid.visible(box), gray=color.ndim == 2)
+                around = Tile(x, y, inside, grid.visible(box), gray)
                 if search_steps(effort):
                     coded = self.refiner.improve(coded, around, level, effort, check, watch)
-                fit.add(self.engine.run("g_s", around.latent(coded.latent.y_hat), node_weights(level))[0], x[0], *around.visible)
+                x_hat = self.engine.run("g_s", around.latent(coded.latent.y_hat), node_weights(level))[0]
+                fit.add(_as_shown(x_hat, gray), _as_shown(x[0], gray), *around.visible)
             tiles.append(coded.data)
             if progress:
                 progress(len(tiles), grid.rows * grid.columns)
@@ -208,7 +210,7 @@ class Codec:
         Args:
             data: the file.
             region: x, y, width, height in pixels; the whole image if None.
-            allow_partial: show damaged tiles in gray instead of refusing the file.
+            allow_partial: show damaged tiles in gray, and go without a damaged correction, instead of refusing the file.
             progress: called after each tile.
 
         Raises:
@@ -222,9 +224,8 @@ class Codec:
         self._check_model(header)
         region = region_inside(region, header)
         plane, notes = alpha_of(content, region)
-        correction = Correction.from_bytes(content.correction) if content.correction else None
-        if content.correction == b"":
-            notes.append("the correction is damaged, colors and edges are not quite right")
+        correction, more = _correction_of(content, allow_partial)
+        notes += more
         color, damaged = self._synthesise(content, region, correction, allow_partial, progress)
         if damaged:
             notes.append(f"{damaged} tiles are damaged, shown gray")
@@ -320,14 +321,14 @@ class Codec:
             around = grid.with_halo(box)
             y_hat = latents.read(around)
             if (row, column) not in latents.damaged:
-                x_hat = self.engine.run("g_s", y_hat[None], node_weights(level))[0]
+                x_hat = _as_shown(self.engine.run("g_s", y_hat[None], node_weights(level))[0], gray)
                 top, left = LATENT * around[0], LATENT * around[1]
                 rows = slice(max(LATENT * box[0], y), min(LATENT * box[2], y + height))
                 columns = slice(max(LATENT * box[1], x), min(LATENT * box[3], x + width))
                 shown = slice(rows.start - top, rows.stop - top), slice(columns.start - left, columns.stop - left)
                 pixels = correction.apply(x_hat, lmbda_of_level(level), *shown) if correction else x_hat[:, *shown]
                 target = out[rows.start - y : rows.stop - y, columns.start - x : columns.stop - x]
-                target[...] = to_8bit(pixels.mean(0) if gray else pixels.transpose(1, 2, 0))
+                target[...] = to_8bit(pixels[0] if gray else pixels.transpose(1, 2, 0))
             latents.forget_above(row - 1)
             if progress:
                 progress(done, len(tiles))
@@ -353,10 +354,28 @@ def alpha_of(content: Container, region: Region) -> tuple[Pixels | None, list[st
     return plane[y : y + height, x : x + width], []
 
 
+def _correction_of(content: Container, allow_partial: bool) -> tuple[Correction | None, list[str]]:
+    """The correction of a file, None where it has none, and what there is to say of it; raises FormatError."""
+    if content.correction is None:
+        return None, []
+    try:
+        return Correction.from_bytes(content.correction, channels=1 if content.header.mode.startswith("L") else 3), []
+    except FormatError:
+        if not allow_partial:
+            raise
+        return None, ["the correction is damaged, colors and edges are not quite right"]
+
+
 def _extended(a: npt.NDArray[Scalar], height: int, width: int) -> npt.NDArray[Scalar]:
     """(h, w, ...) continued to the right and below by its edge."""
     missing = [(0, height - a.shape[0]), (0, width - a.shape[1])]
     return np.pad(a, missing + [(0, 0)] * (a.ndim - 2), mode="edge")
+
+
+def _as_shown(x: Array, gray: bool) -> Array:
+    """(3, H, W) → the channels that are shown: gray is the mean, (1, H, W)."""
+    shown: Array = x.mean(0, keepdims=True) if gray else x
+    return shown
 
 
 def to_8bit(x_hat: Array) -> Pixels:

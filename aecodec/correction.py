@@ -6,6 +6,8 @@ that costs less than it gains (after the adaptive loop filter of video codecs: T
 
     x += w · d + v · (a · d)     d: for each channel and pair of opposite neighbours, their mean less the pixel
                                  a: how much goes on around the pixel, 0 in flat parts to 1
+
+x has the C channels that are shown: 3, or 1 in gray pictures.
 """
 
 from __future__ import annotations
@@ -24,9 +26,6 @@ PAIRS = ((0, 1), (1, -1), (1, 0), (1, 1), (0, 2), (2, 0), (2, 2), (2, -2))
 """One of each two opposite neighbours, (rows, columns)."""
 RADIUS = 2
 """Of the neighbours, and of the square in which activity is measured."""
-TAPS = 3 * len(PAIRS)
-GROUPS = 6
-"""For each channel of the result the weights of d, then those of a·d."""
 ACTIVITY = 0.15
 """Variance at which a is one half, over that of the coding errors at this quality, which is near 1 / λ."""
 PRECISIONS = range(3, 13)
@@ -44,7 +43,13 @@ Matrix = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Correction:
-    """The filter of one picture: weights (GROUPS, TAPS), in units of 2^-precision."""
+    """The filter of one picture of C channels.
+
+    Args:
+        weights: (2·C, 8·C), in units of 2^-precision. For each channel of the result the weights of d, then those of a·d; in
+            both, channel by channel, those of PAIRS.
+        precision: in PRECISIONS.
+    """
 
     weights: Weights
     precision: int
@@ -58,64 +63,65 @@ class Correction:
         return int(bits, 2).to_bytes(len(bits) // 8)
 
     @classmethod
-    def from_bytes(cls, payload: bytes) -> Correction:
-        """The inverse of `to_bytes`; raises FormatError."""
+    def from_bytes(cls, payload: bytes, channels: int) -> Correction:
+        """The inverse of `to_bytes`, for a picture of so many channels; raises FormatError."""
         if len(payload) > LONGEST:
             raise FormatError(f"correction: {len(payload)} bytes, limit {LONGEST}")
         bits = _Bits(payload)
         precision = bits.number(4)
         if precision not in PRECISIONS:
             raise FormatError(f"correction: precision is {precision}, allowed {PRECISIONS[0]}..{PRECISIONS[-1]}")
-        weights = np.zeros((GROUPS, TAPS), np.int32)
+        weights = np.zeros((2 * channels, len(PAIRS) * channels), np.int32)
         for group in weights:
             k = bits.number(3)
-            group[:] = [bits.rice(k) for _ in range(TAPS)]
+            group[:] = [bits.rice(k) for _ in group]
         bits.finish()
         return cls(weights, precision)
 
     def apply(self, x_hat: Array, lmbda: float, rows: slice, columns: slice) -> Array:
-        """A part of a picture, corrected. x_hat (3, H, W), nominally in [0, 1] → (3, rows, columns)."""
-        out = np.empty((3, rows.stop - rows.start, columns.stop - columns.start), np.float32)
+        """A part of a picture, corrected. x_hat (C, H, W), nominally in [0, 1] → (C, rows, columns)."""
+        out = np.empty((len(x_hat), rows.stop - rows.start, columns.stop - columns.start), np.float32)
         for strip, center, differences, active in _strips(x_hat, lmbda, rows, columns):
-            steady, moving = (self._matrix @ differences.reshape(TAPS, -1)).reshape(2, 3, *active.shape)
+            steady, moving = (self._matrix @ differences.reshape(len(differences), -1)).reshape(2, *center.shape)
             out[:, strip] = center + steady + active * moving
         return out
 
     @cached_property
     def _matrix(self) -> Array:
-        """(6, TAPS): the weights of d for the three channels, then those of a·d."""
-        ordered = self.weights.reshape(3, 2, TAPS).transpose(1, 0, 2).reshape(GROUPS, TAPS)
+        """(2·C, 8·C): the weights of d for all channels, then those of a·d."""
+        ordered = np.concatenate([self.weights[0::2], self.weights[1::2]])
         return (ordered * 2.0**-self.precision).astype(np.float32)
 
 
 class Fit:
     """Gathers what a picture and its decoded self have to say about each other, part by part, and makes the filter of it."""
 
-    def __init__(self, lmbda: float) -> None:
-        self.lmbda = lmbda
-        self._gram = np.zeros((2 * TAPS, 2 * TAPS))
-        self._moments = np.zeros((2 * TAPS, 3))
+    def __init__(self, lmbda: float, channels: int) -> None:
+        self.lmbda, self.channels = lmbda, channels
+        features = 2 * len(PAIRS) * channels
+        self._gram = np.zeros((features, features))
+        self._moments = np.zeros((features, channels))
 
     def add(self, x_hat: Array, x: Array, rows: slice, columns: slice) -> None:
-        """A part of the picture, in x_hat and x (3, H, W)."""
+        """A part of the picture, in x_hat and x (C, H, W)."""
         for strip, center, differences, active in _strips(x_hat, self.lmbda, rows, columns):
             error = x[:, rows.start + strip.start : rows.start + strip.stop, columns] - center
-            features = np.concatenate([differences, active * differences]).reshape(2 * TAPS, -1)
+            features = np.concatenate([differences, active * differences]).reshape(len(self._gram), -1)
             self._gram += features @ features.T
-            self._moments += features @ error.reshape(3, -1).T
+            self._moments += features @ error.reshape(self.channels, -1).T
 
     def solve(self, overhead: int) -> Correction | None:
         """The filter that pays best, in bits and λ·255²·MSE; None if none pays for its chunk, ``overhead`` bytes and itself."""
-        weight = self.lmbda * 255**2 / 3
+        weight = self.lmbda * 255**2 / self.channels
         gram, moments = weight * self._gram, weight * self._moments
-        prior = np.eye(2 * TAPS) / (2 * np.log(2) * TYPICAL**2)  # bits of a Gaussian
+        prior = np.eye(len(gram)) / (2 * np.log(2) * TYPICAL**2)  # bits of a Gaussian
         upper = np.linalg.cholesky(gram + prior).T
         aim = np.linalg.solve(upper.T, moments).astype(np.float64)
         best, least = None, 0.0
         for precision in PRECISIONS:
             w = _on_lattice(upper, aim, 2.0**-precision)
-            steps = np.round(w.T * 2**precision).astype(np.int32)  # (3, 2·TAPS)
-            found = Correction(steps.reshape(GROUPS, TAPS), precision)
+            steps = np.round(w.T * 2**precision).astype(np.int32)  # (C, 16·C)
+            found = Correction(steps.reshape(2 * self.channels, -1), precision)
             size = len(found.to_bytes())
             cost = 8 * (overhead + size) + float(np.sum(w * (gram @ w - 2 * moments)))
             if cost < least and size <= LONGEST:
@@ -124,7 +130,7 @@ class Fit:
 
 
 def _on_lattice(upper: Matrix, aim: Matrix, step: float) -> Matrix:
-    """Multiples of ``step`` w (n, 3) with upper·w near ``aim``, each rounded knowing the errors of those before it (Babai)."""
+    """Multiples of ``step`` w (n, C) with upper·w near ``aim``, each rounded knowing the errors of those before it (Babai)."""
     w = np.zeros_like(aim)
     for j in reversed(range(len(w))):
         w[j] = np.round((aim[j] - upper[j, j + 1 :] @ w[j + 1 :]) / upper[j, j] / step) * step
@@ -132,13 +138,13 @@ def _on_lattice(upper: Matrix, aim: Matrix, step: float) -> Matrix:
 
 
 def _strips(x_hat: Array, lmbda: float, rows: slice, columns: slice) -> Iterator[tuple[slice, Array, Array, Array]]:
-    """Strip by strip of a part: its rows in the part, its pixels (3, h, w), d (TAPS, h, w) and a (h, w)."""
+    """Strip by strip of a part: its rows in the part, its pixels (C, h, w), d (8·C, h, w) and a (h, w)."""
     for top in range(rows.start, rows.stop, STRIP):
         bottom = min(top + STRIP, rows.stop)
         around = _window(x_hat, top, bottom, columns)
         center = _shifted(around, 0, 0)
         means = [0.5 * (_shifted(around, i, j) + _shifted(around, -i, -j)) - center for i, j in PAIRS]
-        differences = np.stack(means, axis=1).reshape(TAPS, *center.shape[1:])
+        differences = np.stack(means, axis=1).reshape(-1, *center.shape[1:])
         yield slice(top - rows.start, bottom - rows.start), center, differences, _activity(around, lmbda)
 
 
