@@ -201,6 +201,7 @@ PSNR_TUNE = {"tune": "psnr"}
 
 CODECS: tuple[Codec, ...] = (
     AecCodec("aecodec", "aecodec"),
+    AecCodec("aecodec-e0", "aecodec effort 0", options={"effort": 0}),
     PillowCodec("jpeg", "JPEG 4:2:0", "jpeg", "JPEG", {"subsampling": "4:2:0"} | JPEG, JPEG_QUALITIES, library="libjpeg_turbo"),
     PillowCodec(
         "jpeg-444", "JPEG 4:4:4", "jpeg", "JPEG", {"subsampling": "4:4:4"} | JPEG, JPEG_QUALITIES, library="libjpeg_turbo"

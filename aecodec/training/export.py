@@ -23,8 +23,8 @@ from ..model.quality import MAX_LEVEL, Z_MAX
 from ..model.scales import INDEXES
 from .task import Pixels
 
-LEVEL_OF_DEFAULT = 4300
-"""λ = 0.030, near 36 dB on Kodak: quality 75."""
+LEVEL_OF_DEFAULT = 4013
+"""λ = 0.024, near 35 dB on Kodak: quality 75."""
 
 HYPER_PRIOR = 2000.0
 """How many symbols the learned prior of ẑ counts for beside those that are seen."""
@@ -59,7 +59,7 @@ def refit_tables(path: Path, images: list[Pixels], qualities: Sequence[float] = 
     channel = np.arange(len(hyper))[:, None]
     for image in tqdm(images, "counting symbols", unit="img"):
         for quality in qualities:
-            for latent in codec.symbols(codec.compress(image, quality=quality, check=False)):
+            for latent in codec.symbols(codec.compress(image, quality=quality, effort=0, check=False)):
                 for index in np.unique(latent.indexes[latent.indexes > 0]):
                     seen = latent.residuals[latent.indexes == index]
                     counts[int(index)] += np.bincount(seen + RESIDUAL_LIMIT, minlength=2 * RESIDUAL_LIMIT + 1)

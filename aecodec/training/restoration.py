@@ -29,7 +29,8 @@ from .compression import VALIDATED_LMBDA, random_lmbda, rate_distortion
 from .corruptions import Corrupted, Step, corrupt, parse
 from .data import PatchSampler, Photographs, middle, to_pixels, to_tensor
 from .export import load_model
-from .task import Batch, Pixels, Samples, adam
+from .soap import Soap
+from .task import Batch, Pixels, Samples
 
 CORRUPTIONS: dict[Kind, tuple[str, ...]] = {
     "denoise": ("gaussian:0-55,gaussian:0-55,gaussian:0-55,poisson:0-55",),
@@ -94,8 +95,11 @@ class RestorationTask:
         self.sampler = PatchSampler(photographs.training, config.seed)
 
     def optimizer(self, rate: float) -> torch.optim.Optimizer:
-        """Adam."""
-        return adam(self.model, rate)
+        """SOAP; the gains live in the log domain and are vectors in truth."""
+        gain = self.model.log_gain
+        rest = [p for p in self.model.parameters() if p is not gain]
+        groups = [{"params": rest, "factor": 1.0}, {"params": [gain], "factor": 1.0, "turn": False}]
+        return Soap(groups, lr=rate)
 
     def batch(self, step: int) -> Batch:
         """Corrupted patches and clean ones."""
