@@ -13,7 +13,8 @@ from random import Random
 import numpy as np
 
 from aecodec import AecError, Codec, FormatError, Limits
-from aecodec.container import CHUNK_NAMES, HEADER, MAX_VARINT, TILE, chunks, read_header, read_varint, varint
+from aecodec.container import CHUNK_NAMES, CORRECTION, HEADER, MAX_VARINT, TILE, chunks, read_header, read_varint, varint
+from aecodec.correction import PAIRS, PRECISIONS, Correction
 from aecodec.imageio import Picture
 
 Chunks = list[tuple[int, bytes]]
@@ -53,7 +54,7 @@ def small_codec() -> Codec:
 
 
 def sample_files(codec: Codec) -> list[bytes]:
-    """Small good files: every mode, one tile and several, alpha and metadata."""
+    """Small good files: every mode, one tile and several, alpha and metadata, with a correction where it pays."""
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 256, (20, 150, 4)).astype(np.uint8)
     smooth = np.add.outer(np.arange(33), np.arange(130)).astype(np.uint8)
@@ -65,6 +66,7 @@ def sample_files(codec: Codec) -> list[bytes]:
         codec.compress(Picture(smooth[:9, :9], smooth[:9, :9]), quality=0),
         codec.compress(Picture(np.stack([smooth.T[:66, :]] * 3, axis=2)), quality=30, tile=64),
         codec.compress(Picture(np.tile(smooth[:33, :66], (2, 1)), metadata={"exif": bytes(300)}), quality=5, tile=64),
+        codec.compress(Picture(noise[:, :66, 0]), quality=100, tile=64),
     ]
 
 
@@ -179,6 +181,18 @@ def random_tile(rng: Random, content: Chunks, _other: Chunks) -> Chunks:
     return [(kind, garbage() if kind == TILE else payload) for kind, payload in content]
 
 
+def other_correction(rng: Random, content: Chunks, _other: Chunks) -> Chunks:
+    """A correction that no encoder would make, in a file with one or without."""
+    channels = 1 if content[0][1][-14] < 2 else 3
+    largest = rng.choice([1, 10, 30_000])
+    weights = np.zeros((2 * channels, len(PAIRS) * channels), np.int32)
+    for group in weights[: rng.randrange(len(weights) + 1)]:
+        group[rng.randrange(len(group))] = rng.randint(-largest, largest)
+    payload = rng.choice([Correction(weights, rng.choice(PRECISIONS)).to_bytes(), rng.randbytes(rng.choice([0, 1, 20, 2000]))])
+    first = next((at for at, (kind, _) in enumerate(content) if kind == TILE), 1)
+    return [*((kind, data) for kind, data in content[:first] if kind != CORRECTION), (CORRECTION, payload), *content[first:]]
+
+
 def lie_in_header(rng: Random, content: Chunks, _other: Chunks) -> Chunks:
     """Another size, or another value of one of the fixed fields but the model."""
     payload = content[0][1]
@@ -214,7 +228,7 @@ def swap_chunks(rng: Random, content: Chunks, _other: Chunks) -> Chunks:
 
 def retype_chunk(rng: Random, content: Chunks, _other: Chunks) -> Chunks:
     at = rng.randrange(len(content))
-    return [*content[:at], (rng.choice([*CHUNK_NAMES, 0, 5, 127, 131, 255]), content[at][1]), *content[at + 1 :]]
+    return [*content[:at], (rng.choice([*CHUNK_NAMES, 0, 127, 131, 255]), content[at][1]), *content[at + 1 :]]
 
 
 def borrow_payload(rng: Random, content: Chunks, other: Chunks) -> Chunks:
@@ -230,6 +244,7 @@ CHUNK_MUTATIONS: list[ChunkMutation] = [
     garble_payload,
     garble_payload,
     random_tile,
+    other_correction,
     lie_in_header,
     lie_in_header,
     drop_chunk,

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from aecodec import Limits, info
 from aecodec.container import (
+    CORRECTION,
     END,
     HEADER,
     MAX_VARINT,
@@ -61,7 +62,8 @@ def containers(draw: st.DrawFn) -> Container:
     count = header.tiles
     tiles = draw(st.lists(payloads, min_size=count, max_size=count))
     alpha = draw(payloads) if header.mode.endswith("A") else None
-    return Container(header, tiles, alpha, draw(st.dictionaries(st.sampled_from(list(METADATA)), payloads)))
+    metadata = draw(st.dictionaries(st.sampled_from(list(METADATA)), payloads))
+    return Container(header, tiles, alpha, metadata, draw(st.none() | payloads))
 
 
 def chunk(kind: int, payload: bytes) -> bytes:
@@ -211,7 +213,9 @@ MESSAGES = {
     "icc-twice": "icc chunk is there twice",
     "icc-after-exif": "icc chunk is out of order",
     "xmp-after-tile": "xmp chunk is out of order",
-    "unknown-required-chunk": "unknown required chunk of type 5; a newer aecodec may read it",
+    "correction-twice": "correction chunk is there twice",
+    "correction-after-tile": "correction chunk is out of order",
+    "unknown-required-chunk": "unknown required chunk of type 127; a newer aecodec may read it",
     "end-missing": "the end chunk is missing, the file is cut",
     "end-not-empty": "end chunk has 1 bytes, must have none",
     "end-twice": "6 bytes after the end chunk",
@@ -293,7 +297,11 @@ def test_the_header_is_read_from_the_first_bytes_alone() -> None:
 # Damage.
 
 WHOLE = Container(
-    replace(HEADER_1X1, width=192, mode="RGBA"), [b"tile 0", b"tile 1", b"tile 2"], b"alpha", {"icc": b"profile", "xmp": b"<x/>"}
+    replace(HEADER_1X1, width=192, mode="RGBA"),
+    [b"tile 0", b"tile 1", b"tile 2"],
+    b"alpha",
+    {"icc": b"profile", "xmp": b"<x/>"},
+    b"correction",
 )
 FILE = write(WHOLE)
 
@@ -325,6 +333,12 @@ def test_a_damaged_tile_loses_itself_only() -> None:
     assert read(bytes(data), allow_partial=True).tiles == [b"tile 0", None, b"tile 2"]
 
 
+def test_a_damaged_correction_is_empty() -> None:
+    data = bytearray(FILE)
+    data[place(FILE, CORRECTION) + 3] ^= 1
+    assert read(bytes(data), allow_partial=True) == replace(WHOLE, correction=b"")
+
+
 def test_a_cut_file_keeps_what_came_before() -> None:
     data = FILE[: place(FILE, TILE, 2) + 5]
     assert read(data, allow_partial=True).tiles == [b"tile 0", b"tile 1", None]
@@ -342,6 +356,7 @@ def test_no_damaged_byte_moves_a_tile_to_another_place(at: int) -> None:
         assert partial.header == WHOLE.header
         assert all(found in (None, right) for found, right in zip(partial.tiles, WHOLE.tiles, strict=True))
         assert partial.alpha in (None, WHOLE.alpha)
+        assert partial.correction in (None, b"", WHOLE.correction)
         assert partial.metadata.items() <= WHOLE.metadata.items()
 
 

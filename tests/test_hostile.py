@@ -11,6 +11,7 @@ import pytest
 
 from aecodec import Codec, FormatError, LimitError, ModelError, container
 from aecodec.container import Container
+from aecodec.correction import PRECISIONS, Correction
 from aecodec.entropy.coder import RESIDUAL_LIMIT
 
 from .mutations import decompress, mutate, sample_files, small_codec
@@ -32,6 +33,7 @@ def files(codec: Codec) -> list[bytes]:
 
 def test_the_files_are_good_before_they_are_mutated(codec: Codec, files: list[bytes]) -> None:
     assert {decompress(codec, data, allow_partial=False) for data in files} == {"image"}
+    assert {container.read(data).header.mode for data in files if container.read(data).correction} == {"L", "RGBA"}
 
 
 @pytest.mark.filterwarnings("error")
@@ -81,14 +83,21 @@ def test_a_damaged_tile_is_shown_gray_and_said(codec: Codec) -> None:
     assert min(np.ptp(left), np.ptp(right)) > 0
 
 
+def largest_correction() -> bytes:
+    """Weights of one group as large as the limit on its bytes lets them be, in the coarsest units."""
+    weights = np.zeros((6, 24), np.int32)
+    weights[0, ::2], weights[0, 1::2] = 20_000, -20_000
+    return Correction(weights, PRECISIONS[0]).to_bytes()
+
+
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("quality", [0, 10_000])
 def test_the_largest_symbols_decode_to_an_image(codec: Codec, quality: int) -> None:
-    """Escapes to the limit everywhere: the float networks overflow nowhere and no sample is undefined."""
+    """Escapes to the limit everywhere: the float networks and the filter overflow nowhere and no sample is undefined."""
     signs = np.random.default_rng(0).choice([-1, 1], (codec.latent_coder.scales.channels, 3, 3))
     tile = codec.latent_coder.encode((signs * 1e9).astype(np.float32), codec.weights.level(quality), check=True).data
     header = container.Header(33, 33, "RGB", 64, quality, 0, 1, codec.weights.fingerprint)
-    data = container.write(Container(header, [tile]))
+    data = container.write(Container(header, [tile], correction=largest_correction()))
     assert max(np.abs(latent.residuals).max() for latent in codec.symbols(data)) == RESIDUAL_LIMIT
     assert decompress(codec, data, allow_partial=False) == "image"
 
@@ -97,7 +106,7 @@ def changed(data: bytes, **fields: object) -> bytes:
     """The same file with other fields in its header and checksums that hold."""
     content = container.read(data)
     header = replace(content.header, **fields)  # type: ignore[arg-type]
-    return container.write(Container(header, content.tiles, content.alpha, content.metadata))
+    return container.write(replace(content, header=header))
 
 
 def test_another_model_is_an_error_that_says_what_to_do(codec: Codec, files: list[bytes]) -> None:

@@ -44,6 +44,7 @@ START = SIGNATURE + VERSION
 TILE = chunk(2, b"tile")
 ALPHA = chunk(3, b"\x00" + zlib.compress(b"\xff"))
 END = chunk(4, b"")
+CORRECTION = chunk(5, b"correction")
 ICC, EXIF, XMP = chunk(128, b"icc"), chunk(129, b"exif"), chunk(130, b"xmp")
 
 VALID = START + header() + TILE + END
@@ -84,7 +85,9 @@ RULES: dict[str, bytes] = {
     "icc-twice": START + header() + ICC + ICC + TILE + END,
     "icc-after-exif": START + header() + EXIF + ICC + TILE + END,
     "xmp-after-tile": START + header() + TILE + XMP + END,
-    "unknown-required-chunk": START + header() + chunk(5, b"") + TILE + END,
+    "correction-twice": START + header() + CORRECTION + CORRECTION + TILE + END,
+    "correction-after-tile": START + header() + TILE + CORRECTION + END,
+    "unknown-required-chunk": START + header() + chunk(127, b"") + TILE + END,
     "end-missing": START + header() + TILE,
     "end-not-empty": START + header() + TILE + chunk(4, b"\x00"),
     "end-twice": VALID + END,
