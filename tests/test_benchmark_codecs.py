@@ -55,7 +55,7 @@ def test_codecs_are_chosen_by_name() -> None:
     chosen: list[Codec] = select("webp, jpeg")
     assert [codec.name for codec in chosen] == ["webp", "jpeg"]
     assert len(select(None)) == len(CODECS)
-    with pytest.raises(UsageError, match="unknown codec gif; known are aecodec, jpeg"):
+    with pytest.raises(UsageError, match=r"unknown codec gif; known are aecodec, .*jpeg, "):
         select("jpeg,gif")
     with pytest.raises(UsageError):
         select("")

@@ -99,6 +99,15 @@ def test_alpha_metadata_and_regions_are_those_of_any_file(rgb: ClassicCodec) -> 
         rgb.decompress(rgb.compress(color()), region=(15, 0, 6, 1))
 
 
+def test_a_correction_is_refused(rgb: ClassicCodec) -> None:
+    content = container.read(rgb.compress(color()))
+    assert content.correction is None
+    data = container.write(replace(content, correction=b"correction"))
+    for allow_partial in (False, True):
+        with pytest.raises(FormatError, match="correction: a classic autoencoder knows none"):
+            rgb.decompress(data, allow_partial=allow_partial)
+
+
 def test_gray_passes_a_model_of_colors_and_stays_gray(rgb: ClassicCodec) -> None:
     assert rgb.decompress(rgb.compress(color()[:, :, 0])).color.shape == (12, 20)
     assert rgb.decompress(rgb.compress(color())).color.shape == (12, 20, 3)

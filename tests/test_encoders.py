@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from aecodec import Codec, ModelError, UsageError
+from aecodec import Codec, ModelError, UsageError, container
 from aecodec.cli import main
 from aecodec.model.autoencoder import AutoEncoder, ModelConfig
 from aecodec.model.encoders import KINDS, Encoder, Kind, shipped
@@ -63,12 +63,22 @@ def untrained(kind: Kind, folder: Path) -> Path:
 
 def test_an_encoder_that_learned_nothing_writes_the_files_of_the_model(tmp_path: Path) -> None:
     picture = np.asarray(Image.open(DATA / "face.png").convert("RGB"))
-    plain = Codec().compress(picture, quality=40)
+    plain = Codec().compress(picture, quality=40, effort=0)
     assert Codec(encoder=untrained("denoise", tmp_path)).compress(picture, quality=40) == plain
     nothing = np.zeros(picture.shape[:2], np.bool_)
     inpainted = Codec(encoder=untrained("inpaint", tmp_path)).compress(picture, quality=40, missing=nothing)
     before, after = (Codec().decompress(data).color.astype(int) for data in (plain, inpainted))
     assert np.abs(before - after).mean() < 0.05  # a sum of more terms is rounded differently
+
+
+def test_an_encoder_brings_no_correction_toward_the_picture_as_it_is(tmp_path: Path) -> None:
+    picture = np.asarray(Image.open(DATA / "face.png").convert("RGB"))
+    codec = Codec(encoder=untrained("denoise", tmp_path))
+    content = container.read(codec.compress(picture))
+    assert content.correction is None
+    assert content.header.effort == 0
+    with pytest.raises(UsageError, match="an effort compares with the picture as it is"):
+        codec.compress(picture, effort=1)
 
 
 def test_what_is_missing_has_no_say(tmp_path: Path) -> None:
@@ -168,6 +178,7 @@ def test_the_way_from_photographs_to_a_file_on_the_command_line(photos: Path, ba
     [
         (["--denoise", "--inpaint", "mask.png"], "--denoise and --inpaint exclude each other", 2),
         (["--denoise", "--target-psnr", "30"], "no PSNR to aim at", 2),
+        (["--denoise", "--effort", "1"], "--effort compares with the picture as it is", 2),
         (["--denoise", "--psnr"], "--psnr compares with the picture as it is", 2),
         (["--inpaint", "mask.png", "--target-size", "9KB"], "no size", 2),
         (["--inpaint", "mask.png", "--encoder", "inpaint.safetensors"], "the mask has 5x4 pixels, the picture 64x64", 2),

@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from aecodec import Codec, ModelError
+from aecodec import Codec, ModelError, container
 from aecodec.model.autoencoder import AutoEncoder, ModelConfig
 from aecodec.model.engine import EngineName, make_engine
 from aecodec.model.onnx_engine import OnnxEngine
@@ -90,6 +90,14 @@ def test_without_torch_a_model_of_other_sizes_names_the_extra(tiny: Weights, mon
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(ModelError, match=r"pip install 'aecodec\[train\]'"):
         make_engine(tiny)
+
+
+def test_without_torch_a_search_names_the_extra_and_a_correction_does_not_need_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    picture = np.asarray(Image.open(DATA / "fence.png").convert("RGB"))
+    assert container.read(Codec(threads=1).compress(picture, effort=1)).correction
+    with pytest.raises(ModelError, match=r"an effort above 1 needs PyTorch: pip install 'aecodec\[train\]'"):
+        Codec(threads=1).compress(picture, effort=2)
 
 
 @pytest.mark.parametrize("name", ENGINES)
