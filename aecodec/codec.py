@@ -20,7 +20,7 @@ from PIL import Image
 
 from . import alpha, container
 from .container import Container, Header
-from .correction import Correction, Fit
+from .correction import Correction, Fit, as_shown
 from .entropy.coder import CODER_ID
 from .entropy.tables import Tables
 from .errors import FormatError, ModelError, UsageError
@@ -188,7 +188,7 @@ class Codec:
                 if search_steps(effort):
                     coded = self.refiner.improve(coded, around, level, effort, check, watch)
                 x_hat = self.engine.run("g_s", around.latent(coded.latent.y_hat), node_weights(level))[0]
-                fit.add(_as_shown(x_hat, gray), _as_shown(x[0], gray), *around.visible)
+                around.add_to(fit, x_hat)
             tiles.append(coded.data)
             if progress:
                 progress(len(tiles), grid.rows * grid.columns)
@@ -321,7 +321,7 @@ class Codec:
             around = grid.with_halo(box)
             y_hat = latents.read(around)
             if (row, column) not in latents.damaged:
-                x_hat = _as_shown(self.engine.run("g_s", y_hat[None], node_weights(level))[0], gray)
+                x_hat = as_shown(self.engine.run("g_s", y_hat[None], node_weights(level))[0], gray)
                 top, left = LATENT * around[0], LATENT * around[1]
                 rows = slice(max(LATENT * box[0], y), min(LATENT * box[2], y + height))
                 columns = slice(max(LATENT * box[1], x), min(LATENT * box[3], x + width))
@@ -370,12 +370,6 @@ def _extended(a: npt.NDArray[Scalar], height: int, width: int) -> npt.NDArray[Sc
     """(h, w, ...) continued to the right and below by its edge."""
     missing = [(0, height - a.shape[0]), (0, width - a.shape[1])]
     return np.pad(a, missing + [(0, 0)] * (a.ndim - 2), mode="edge")
-
-
-def _as_shown(x: Array, gray: bool) -> Array:
-    """(3, H, W) → the channels that are shown: gray is the mean, (1, H, W)."""
-    shown: Array = x.mean(0, keepdims=True) if gray else x
-    return shown
 
 
 def to_8bit(x_hat: Array) -> Pixels:

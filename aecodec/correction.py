@@ -86,6 +86,17 @@ class Correction:
             out[:, strip] = center + steady + active * moving
         return out
 
+    def kernel(self) -> Array:
+        """The weights as those of a convolution, (2·C, C, 5, 5): its first C results are w · d, the others v · d."""
+        side = 2 * RADIUS + 1
+        matrix = self._matrix.reshape(len(self.weights), -1, len(PAIRS))
+        kernel = np.zeros((*matrix.shape[:2], side, side), np.float32)
+        for p, (i, j) in enumerate(PAIRS):
+            kernel[:, :, RADIUS + i, RADIUS + j] += 0.5 * matrix[:, :, p]
+            kernel[:, :, RADIUS - i, RADIUS - j] += 0.5 * matrix[:, :, p]
+        kernel[:, :, RADIUS, RADIUS] -= matrix.sum(2)
+        return kernel
+
     @cached_property
     def _matrix(self) -> Array:
         """(2·C, 8·C): the weights of d for all channels, then those of a·d."""
@@ -129,6 +140,12 @@ class Fit:
         return best
 
 
+def as_shown(x: Array, gray: bool) -> Array:
+    """(3, H, W) → the channels that are shown: gray is the mean, (1, H, W)."""
+    shown: Array = x.mean(0, keepdims=True) if gray else x
+    return shown
+
+
 def _on_lattice(upper: Matrix, aim: Matrix, step: float) -> Matrix:
     """Multiples of ``step`` w (n, C) with upper·w near ``aim``, each rounded knowing the errors of those before it (Babai)."""
     w = np.zeros_like(aim)
@@ -162,12 +179,17 @@ def _shifted(around: Array, i: int, j: int) -> Array:
     return around[:, RADIUS + i : RADIUS + i + height, RADIUS + j : RADIUS + j + width]
 
 
+def half_activity(lmbda: float) -> float:
+    """The variance at which a is one half."""
+    return ACTIVITY / (lmbda * 255**2)
+
+
 def _activity(around: Array, lmbda: float) -> Array:
     """v / (v + ACTIVITY / λ) of the variance v of the brightness in the square around each pixel, (h, w) of a window."""
     brightness = around.mean(0) - np.float32(0.5)
     mean, square = _box(brightness), _box(brightness * brightness)
     variance = np.maximum(square - mean * mean, 0)
-    return np.divide(variance, variance + np.float32(ACTIVITY / (lmbda * 255**2)), dtype=np.float32)
+    return np.divide(variance, variance + np.float32(half_activity(lmbda)), dtype=np.float32)
 
 
 def _box(plane: Array) -> Array:

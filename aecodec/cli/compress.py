@@ -69,7 +69,7 @@ def compress(
             max=MAX_EFFORT,
             metavar=f"0..{MAX_EFFORT}",
             help="Look for more fidelity per byte: from 1 on (the default) by a correction, from 2 on by a search, which "
-            "needs PyTorch; each step takes about twice as long.",
+            "needs PyTorch and takes longer with every step.",
         ),
     ] = None,
     denoise: Annotated[bool, typer.Option("--denoise", help="Leave out noise: the file shows the picture without it.")] = False,
@@ -108,8 +108,8 @@ def compress(
     overwritten without --force. If some of many inputs fail, the others are done and the exit code is 1.
 
     --effort 0 is one pass of the encoder. 1 decodes the picture and sends a small filter that brings it nearer to the original:
-    a tenth of a second for files that are 2 % smaller at equal fidelity. Ctrl-C during the search of higher efforts writes the
-    best that is found so far.
+    files that are 2 % smaller at equal fidelity, in twice the time. Higher efforts search for 10 % in seconds; Ctrl-C then writes
+    the best that is found so far.
     """
     options.single_threaded_blas()
     if tile % TILE_UNIT or not TILE_UNIT <= tile <= MAX_TILE:

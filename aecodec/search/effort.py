@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..errors import UsageError
 
-STEPS = (0, 0, 4, 8, 14, 25, 45, 80, 130, 200)
+STEPS = (0, 0, 3, 7, 14, 20, 28, 38, 50, 64)
 """Gradient steps of the search of each effort. From 1 on a file also gets a correction (`correction.py`)."""
 MAX_EFFORT = len(STEPS) - 1
 DEFAULT_EFFORT = 1

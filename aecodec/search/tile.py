@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..container import CHUNK_OVERHEAD
+from ..correction import Correction, Fit, as_shown
 from ..model.engine import Array
 from ..model.quality import lmbda_of_level
 
@@ -49,13 +51,23 @@ class Tile:
         whole[0][:, *self.inside] = y_hat
         return whole
 
-    def cost(self, bits: float, x_hat: Array, level: int) -> float:
-        """The true cost in bits of an encoding: R + λ·255²·MSE, times pixels. x_hat is what the decoder makes of y's place."""
-        shown = self._shown(x_hat)
-        pixels = np.clip(np.round(shown * 255), 0, 255) / 255
-        error = np.square(pixels - self._shown(self.x[0]), dtype=np.float64).mean(0).sum()
-        return bits + lmbda_of_level(level) * 255**2 * float(error)
+    def add_to(self, fit: Fit, x_hat: Array) -> None:
+        """Let a correction see the tile; x_hat (3, H, W) is what the decoder makes of it and its surroundings."""
+        fit.add(as_shown(x_hat, self.gray), as_shown(self.x[0], self.gray), *self.visible)
 
-    def _shown(self, x: Array) -> Array:
-        cut: Array = x[:, self.visible[0], self.visible[1]]
-        return cut.mean(0, keepdims=True) if self.gray else cut
+    def correction(self, x_hat: Array, level: int) -> Correction | None:
+        """The correction that the tile would get if it were the whole picture."""
+        fit = Fit(lmbda_of_level(level), channels=1 if self.gray else 3)
+        self.add_to(fit, x_hat)
+        return fit.solve(CHUNK_OVERHEAD)
+
+    def cost(self, bits: float, x_hat: Array, level: int) -> float:
+        """The true cost in bits of an encoding with its correction: R + λ·255²·MSE, times pixels."""
+        lmbda = lmbda_of_level(level)
+        shown = as_shown(x_hat, self.gray)[:, *self.visible]
+        if correction := self.correction(x_hat, level):
+            shown = correction.apply(as_shown(x_hat, self.gray), lmbda, *self.visible)
+            bits += 8 * (CHUNK_OVERHEAD + len(correction.to_bytes()))
+        pixels = np.clip(np.round(shown * 255), 0, 255) / 255
+        error = np.square(pixels - as_shown(self.x[0], self.gray)[:, *self.visible], dtype=np.float64).mean(0).sum()
+        return bits + lmbda * 255**2 * float(error)

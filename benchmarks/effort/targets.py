@@ -2,7 +2,7 @@
 
     python benchmarks/effort/targets.py KODAK
 
-writes targets.md and targets.json beside itself. A probe is one whole compression; effort 0.
+writes targets.md and targets.json beside itself. A probe is one whole compression, of effort 1.
 """
 
 from __future__ import annotations
