@@ -229,6 +229,8 @@ class Codec:
         color, damaged = self._synthesise(content, region, correction, allow_partial, progress)
         if damaged:
             notes.append(f"{damaged} tiles are damaged, shown gray")
+        elif content.damaged and not notes:
+            notes.append("the file is damaged")
         return Picture(color, plane, content.metadata, tuple(notes))
 
     def symbols(self, data: bytes) -> list[Latent]:

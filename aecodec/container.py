@@ -134,6 +134,8 @@ class Container:
     """deflated"""
     metadata: Mapping[str, bytes] = field(default_factory=dict)
     correction: bytes | None = None
+    damaged: bool = False
+    """whether anything at all is not as it was written"""
 
 
 def varint(value: int) -> bytes:
@@ -272,10 +274,11 @@ def read(data: bytes, limits: Limits = Limits(), allow_partial: bool = False) ->
     metadata: dict[str, bytes] = {}
     names = {kind: name for name, kind in METADATA.items()}
     before_damage: int | None = None  # tiles before the first damaged chunk
+    damaged = False
     try:
         for chunk in _walk(view, check=not allow_partial):
             if not chunk.intact and before_damage is None:
-                before_damage = len(tiles)
+                before_damage, damaged = len(tiles), True
             order.check(chunk)
             payload = bytes(view[chunk.start : chunk.start + chunk.length]) if chunk.intact else None
             if chunk.type == TILE:
@@ -290,10 +293,11 @@ def read(data: bytes, limits: Limits = Limits(), allow_partial: bool = False) ->
     except FormatError as error:
         if not allow_partial or isinstance(error, LimitError):
             raise
+        damaged = True
         if before_damage is not None:  # it may have changed a type or a length: which tiles follow is unknown
             del tiles[before_damage:]
     tiles += [None] * (header.tiles - len(tiles))
-    return Container(header, tiles, alpha, metadata, correction)
+    return Container(header, tiles, alpha, metadata, correction, damaged)
 
 
 class _Order:

@@ -336,7 +336,7 @@ def test_a_damaged_tile_loses_itself_only() -> None:
 def test_a_damaged_correction_is_empty() -> None:
     data = bytearray(FILE)
     data[place(FILE, CORRECTION) + 3] ^= 1
-    assert read(bytes(data), allow_partial=True) == replace(WHOLE, correction=b"")
+    assert read(bytes(data), allow_partial=True) == replace(WHOLE, correction=b"", damaged=True)
 
 
 def test_a_cut_file_keeps_what_came_before() -> None:
@@ -353,6 +353,7 @@ def test_no_damaged_byte_moves_a_tile_to_another_place(at: int) -> None:
             partial = read(bytes(data), allow_partial=True)
         except FormatError:
             continue
+        assert partial.damaged == (data != FILE)
         assert partial.header == WHOLE.header
         assert all(found in (None, right) for found, right in zip(partial.tiles, WHOLE.tiles, strict=True))
         assert partial.alpha in (None, WHOLE.alpha)

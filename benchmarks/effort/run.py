@@ -1,4 +1,4 @@
-"""What time buys: BD-rate against processor time of encoding for every effort of aecodec, AVIF speeds 8 to 2 and JPEG XL efforts 3 to 9.
+"""What time buys: BD-rate against processor time of encoding for efforts of aecodec, AVIF speeds 8 to 2, JPEG XL efforts 3 to 9.
 
     python benchmarks/effort/run.py KODAK [--images 24] [--threads 1] [--efforts 0,1,2]
 
