@@ -34,7 +34,7 @@ TYPICAL = 0.15
 """Size of the weights that are expected: larger ones must gain more."""
 LONGEST = 1024
 """Bytes of the chunk."""
-STRIP = 64
+STRIP = 32
 """Rows that are worked on at once, so that they stay in the cache."""
 
 Weights = npt.NDArray[np.int32]
@@ -118,6 +118,7 @@ class Fit:
         for strip, center, differences, active in _strips(x_hat, self.lmbda, rows, columns):
             error = x[:, rows.start + strip.start : rows.start + strip.stop, columns] - center
             features = np.concatenate([differences, active * differences]).reshape(len(self._gram), -1)
+            features = features.astype(np.float64)  # rounded, the sums of a gray picture's channels may have no Cholesky factor
             self._gram += features @ features.T
             self._moments += features @ error.reshape(self.channels, -1).T
 

@@ -17,7 +17,7 @@ from aecodec.codec import to_8bit
 from aecodec.correction import LONGEST, PAIRS, PRECISIONS, RADIUS, STRIP, Correction, Fit
 from aecodec.latents import LatentRows
 from aecodec.model.engine import Array
-from aecodec.model.quality import lmbda_of_level, node_weights
+from aecodec.model.quality import LMBDA_MAX, lmbda_of_level, node_weights
 from aecodec.search.target import psnr
 from aecodec.tiles import Grid
 
@@ -221,6 +221,14 @@ def test_a_filter_that_made_the_picture_is_found(channels: int) -> None:
     found = fit.solve(OVERHEAD)
     assert found is not None
     assert_same(found, truth)
+
+
+def test_channels_that_are_equal_are_no_obstacle() -> None:
+    rng = np.random.default_rng(0)
+    x_hat = np.repeat(rng.random((1, 256, 256), dtype=np.float32), 3, axis=0)
+    fit = Fit(LMBDA_MAX, channels=3)  # the Gram matrix is singular, and its rounding errors weigh most
+    fit.add(x_hat, x_hat + rng.normal(0, 0.01, x_hat.shape).astype(np.float32), slice(0, 256), slice(0, 256))
+    assert fit.solve(overhead=6) is None
 
 
 def test_what_is_added_in_parts_is_found_as_in_the_whole() -> None:
