@@ -9,14 +9,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import aecodec
 from aecodec.codec import Codec
+from aecodec.correction import Correction
 from aecodec.errors import UsageError
 from aecodec.imageio import Picture
 from aecodec.model.quality import lmbda_of_level
 from aecodec.search.effort import MAX_EFFORT, STEPS
+from aecodec.search.refine import corrected
 from aecodec.search.target import Target, compress_to, psnr
 from aecodec.search.tile import Found
 
@@ -37,6 +40,18 @@ def cost(codec: Codec, image: np.ndarray, data: bytes, quality: float) -> float:
     """R + λ·255²·MSE of a file, in bits."""
     error = np.square(codec.decompress(data).color.astype(float) - image).mean()
     return 8 * len(data) + lmbda_of_level(codec.weights.level(round(quality * 100))) * image[..., 0].size * float(error)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_search_sees_the_correction_that_decoders_apply(channels: int) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.random((channels, 40, 70), dtype=np.float32)
+    x[:, :, :35] = 0.5 + 0.01 * x[:, :, :35]  # little activity
+    correction = Correction(rng.integers(-4, 5, (2 * channels, 8 * channels)).astype(np.int32), precision=5)
+    applied = correction.apply(x, 0.01, slice(0, 40), slice(0, 70))
+    seen = corrected(torch.from_numpy(x)[None], torch.from_numpy(correction.kernel()), 0.01)
+    assert np.abs(applied - x).max() > 0.1
+    np.testing.assert_allclose(seen[0].numpy(), applied, atol=1e-5)
 
 
 @pytest.mark.parametrize("quality", [20, 75, 95])

@@ -134,7 +134,9 @@ class _Search:
         x_hat = self.model.g_s(whole.contiguous(memory_format=torch.channels_last), self.nodes)
         self.x_hat = x_hat.detach()[0].numpy()
         shown = x_hat.mean(1, keepdim=True) if self.tile.gray else x_hat
-        error = (self._corrected(shown) - self.x)[:, :, rows, columns]
+        if self.kernel is not None:
+            shown = corrected(shown, self.kernel, lmbda_of_level(self.level))
+        error = (shown - self.x)[:, :, rows, columns]
         total: Tensor = error.square().mean(1).sum()
         return total
 
@@ -143,22 +145,21 @@ class _Search:
         found = self.tile.correction(x_hat, self.level)
         self.kernel = torch.from_numpy(found.kernel()) if found else None
 
-    def _corrected(self, x: Tensor) -> Tensor:
-        """`Correction.apply` with a gradient, but for that of the activity; x (1, C, H, W)."""
-        if self.kernel is None:
-            return x
-        around = F.pad(x, (RADIUS,) * 4, mode="replicate")
-        steady, moving = F.conv2d(around, self.kernel).chunk(2, dim=1)
-        brightness = around.detach().mean(1, keepdim=True) - 0.5
-        mean, square = (F.avg_pool2d(plane, 2 * RADIUS + 1, stride=1) for plane in (brightness, brightness.square()))
-        variance = (square - mean.square()).clamp_min(0)
-        return x + steady + variance / (variance + half_activity(lmbda_of_level(self.level))) * moving
-
     def found(self, step: int, steps: int, bits: float, error: float) -> Found:
         """In the units people read."""
         rows, columns = self.tile.visible
         pixels = (rows.stop - rows.start) * (columns.stop - columns.start)
         return Found(step, steps, bits / pixels, -10 * math.log10(max(error / pixels, 1e-12)))
+
+
+def corrected(x: Tensor, kernel: Tensor, lmbda: float) -> Tensor:
+    """`Correction.apply` to the whole of x (1, C, H, W), by its `kernel`, with a gradient but for that of the activity."""
+    around = F.pad(x, (RADIUS,) * 4, mode="replicate")
+    steady, moving = F.conv2d(around, kernel).chunk(2, dim=1)
+    brightness = around.detach().mean(1, keepdim=True) - 0.5
+    mean, square = (F.avg_pool2d(plane, 2 * RADIUS + 1, stride=1) for plane in (brightness, brightness.square()))
+    variance = (square - mean.square()).clamp_min(0)
+    return x + steady + variance / (variance + half_activity(lmbda)) * moving
 
 
 def soft_round(value: Tensor, sharpness: float) -> Tensor:
