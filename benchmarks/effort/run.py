@@ -71,7 +71,7 @@ def main() -> None:
     parser.add_argument("--efforts", help="of aecodec only these, and no other codec")
     arguments = parser.parse_args()
     paths = sorted(arguments.kodak.glob("*.png"))
-    paths = paths[:: len(paths) // arguments.images][: arguments.images]
+    paths = paths[:: max(1, len(paths) // arguments.images)][: arguments.images]
     wanted = None if arguments.efforts is None else {int(e) for e in arguments.efforts.split(",")}
     levels = [level for level in LEVELS if wanted is None or (level[0] == "aecodec" and level[1] in wanted)]
     facts = Facts("python benchmarks/effort/run.py KODAK")
