@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +29,9 @@ from benchmarks.measure import Facts, confined, table, write_results
 HERE = Path(__file__).parent
 ROWS = HERE / "rows.csv"
 COLUMNS = ("codec", "version", "threads", "image", "quality", "bytes", "bpp", "psnr", "seconds")
+PEERS = ("jpeg", "webp", "jxl", "heic", "avif", "avif-psnr")
+"""As named and set in the rate-distortion benchmark, benchmarks/kodak."""
+KODAK = 24
 Key = tuple[str, str, str, str, str]
 
 
@@ -39,7 +43,7 @@ def jxl(effort: int) -> Codec:
         "jxl",
         "JXL",
         {"effort": effort},
-        (15, 50, 80, 92),
+        (15, 50, 80, 92, 96),
         plugin="pillow_jxl",
         library="pillow-jxl-plugin",
     )
@@ -47,12 +51,12 @@ def jxl(effort: int) -> Codec:
 
 def avif(speed: int) -> Codec:
     """AVIF."""
-    return PillowCodec(f"avif-s{speed}", "", "avif", "AVIF", AVIF | {"speed": speed}, (18, 42, 66, 84), library="avif")
+    return PillowCodec(f"avif-s{speed}", "", "avif", "AVIF", AVIF | {"speed": speed}, (18, 42, 66, 84, 92), library="avif")
 
 
 def aec(effort: int) -> Codec:
     """This project's."""
-    return AecCodec(f"aecodec-e{effort}", "", qualities=(10.0, 35.0, 60.0, 85.0), options={"effort": effort})
+    return AecCodec(f"aecodec-e{effort}", "", qualities=(10.0, 35.0, 60.0, 85.0, 95.0), options={"effort": effort})
 
 
 LEVELS: list[tuple[str, int, Codec]] = [
@@ -140,8 +144,21 @@ def report(facts: Facts, threads: int) -> None:
             points.setdefault(family, []).append((seconds, delta.rate, level))
     facts["threads"] = threads
     header = ("codec and effort or speed", "images", "processor seconds a picture", "BD-rate against effort 0")
-    write_results(HERE / "results", "What time buys", facts, results, table(header, lines))
+    beside = against_peers({name: images for name, images in found.items() if name.startswith("aecodec")})
+    write_results(HERE / "results", "What time buys", facts, results, [*table(header, lines), "", *beside])
     plot(points)
+
+
+def against_peers(efforts: dict[str, dict[str, list[dict[str, float]]]]) -> list[str]:
+    """A table of the efforts that all Kodak images have, against the mean curves of the rate-distortion benchmark."""
+    curves = {path.stem: json.loads(path.read_text())["results"] for path in (HERE.parent / "kodak" / "results").glob("*.json")}
+    peers = {name: bdrate.line(found["bpp"], found["psnr-rgb"]) for name, found in curves.items() if name in PEERS}
+    rows = []
+    for name, images in efforts.items():
+        if len(images) == KODAK:
+            deltas = [bdrate.delta(peers[peer], curve(images, set(images))) for peer in PEERS]
+            rows.append([name, *(f"{delta.rate:+.1f} %" if delta else "–" for delta in deltas)])
+    return table(["BD-rate against", *PEERS], rows)
 
 
 def collect(codec: Codec, threads: int) -> dict[str, list[dict[str, float]]]:
