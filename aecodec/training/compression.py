@@ -35,8 +35,8 @@ class CompressionConfig:
 
     batch: int = 16  # many different images a step while the rate is high
     patch: int = 128
-    late_batch: int = 4  # fewer, larger patches while it decays
-    late_patch: int = 256
+    late_batch: int = 8  # fewer, larger patches while it decays
+    late_patch: int = 192
     late_from: int = 70_000  # the step at which it begins to
     log_domain_rate: float = 5.0  # gains, offsets and the prior live in the log domain and arrive last without this factor
     distortion: Distortion = "mse"
