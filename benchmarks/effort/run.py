@@ -137,13 +137,13 @@ def report(facts: Facts, threads: int) -> None:
         if not images:
             continue
         delta = bdrate.delta(curve(anchor, images), curve(found[codec.name], images))
-        seconds = float(np.mean([row["seconds"] for image in images for row in found[codec.name][image]]))
+        seconds = float(np.median([row["seconds"] for image in images for row in found[codec.name][image]]))
         if delta:
             lines.append((f"{family} {level}", len(images), f"{seconds:.2f}", f"{delta.rate:+.2f} %"))
             results[codec.name] = {"images": len(images), "seconds": seconds, "bd_rate": delta.rate}
             points.setdefault(family, []).append((seconds, delta.rate, level))
     facts["threads"] = threads
-    header = ("codec and effort or speed", "images", "processor seconds a picture", "BD-rate against effort 0")
+    header = ("codec and effort or speed", "images", "processor seconds a picture, median", "BD-rate against effort 0")
     beside = against_peers({name: images for name, images in found.items() if name.startswith("aecodec")})
     write_results(HERE / "results", "What time buys", facts, results, [*table(header, lines), "", *beside])
     plot(points)
