@@ -130,20 +130,33 @@ def report(facts: Facts, threads: int) -> None:
     found = {codec.name: collect(codec, threads) for _, _, codec in LEVELS}
     found = {name: images for name, images in found.items() if images}
     anchor = found["aecodec-e0"]
+    common = set.intersection(*map(set, found.values()))  # what the levels are compared on; each also on all it has
     lines, results = [], {}
     points: dict[str, list[tuple[float, float, int]]] = {}
     for family, level, codec in LEVELS:
         images = set(found.get(codec.name, {})) & set(anchor)
         if not images:
             continue
-        delta = bdrate.delta(curve(anchor, images), curve(found[codec.name], images))
+        whole, shared = (bdrate.delta(curve(anchor, of), curve(found[codec.name], of)) for of in (images, common))
         seconds = float(np.median([row["seconds"] for image in images for row in found[codec.name][image]]))
-        if delta:
-            lines.append((f"{family} {level}", len(images), f"{seconds:.2f}", f"{delta.rate:+.2f} %"))
-            results[codec.name] = {"images": len(images), "seconds": seconds, "bd_rate": delta.rate}
-            points.setdefault(family, []).append((seconds, delta.rate, level))
+        if whole and shared:
+            lines.append((f"{family} {level}", f"{seconds:.2f}", f"{shared.rate:+.2f} %", f"{whole.rate:+.2f} %", len(images)))
+            results[codec.name] = {
+                "images": len(images),
+                "seconds": seconds,
+                "bd_rate": whole.rate,
+                "bd_rate_common": shared.rate,
+            }
+            points.setdefault(family, []).append((seconds, shared.rate, level))
     facts["threads"] = threads
-    header = ("codec and effort or speed", "images", "processor seconds a picture, median", "BD-rate against effort 0")
+    facts["images of all levels"] = ", ".join(sorted(common))
+    header = (
+        "codec and effort or speed",
+        "processor seconds a picture, median",
+        "BD-rate against effort 0, images of all levels",
+        "all its images",
+        "how many",
+    )
     beside = against_peers({name: images for name, images in found.items() if name.startswith("aecodec")})
     write_results(HERE / "results", "What time buys", facts, results, [*table(header, lines), "", *beside])
     plot(points)
