@@ -26,8 +26,10 @@ class Rounding:
         self._thresholds = np.full((INDEXES, LARGEST + 1), -0.5, np.float32)
         for index, frequencies in enumerate(tables.residual, 1):
             half = len(frequencies) // 2 - 1
-            bits = -np.log2(frequencies[half : half + 1 + min(half, LARGEST)] / TOTAL)  # of 0, 1, 2 ...
-            self._thresholds[index, 1 : len(bits)] += np.maximum(np.diff(bits), 0) / (2 * weight)
+            end = 1 + min(half, LARGEST)
+            sides = frequencies[half:][:end], frequencies[half::-1][:end]  # of 0, 1, 2 ... and of 0, -1, -2 ...
+            saved = np.min([-np.diff(np.log2(side / TOTAL)) for side in sides], axis=0)  # frequencies may differ by one
+            self._thresholds[index, 1:end] += np.maximum(saved, 0) / (2 * weight)
 
     def round(self, values: npt.NDArray[np.float32], indexes: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:
         """Residuals before rounding (n,) and their scale indexes (n,) → integers (n,); zero where the index is 0."""

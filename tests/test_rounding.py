@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aecodec.entropy.tables import TOTAL, Tables
@@ -27,6 +27,7 @@ def bits(tables: Tables, index: int, residuals: npt.NDArray[np.int32]) -> npt.ND
 
 
 @given(seed=st.integers(0, 2**32 - 1), index=st.integers(1, INDEXES - 1))
+@example(seed=101, index=3)  # -2 is twice as frequent as 2 there
 def test_rounding_never_costs_more_than_the_nearest_integer(tables: Tables, seed: int, index: int) -> None:
     values = np.random.default_rng(seed).normal(0, 4, 200).astype(np.float32)
     nearest = np.floor(values + np.float32(0.5)).astype(np.int32)
