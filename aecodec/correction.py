@@ -35,7 +35,7 @@ TYPICAL = 0.15
 LONGEST = 1024
 """Bytes of the chunk."""
 STRIP = 32
-"""Rows that are worked on at once, so that they stay in the cache."""
+"""Rows that are worked on at once, so that what is made of them stays in the cache."""
 
 Weights = npt.NDArray[np.int32]
 Matrix = npt.NDArray[np.float64]
