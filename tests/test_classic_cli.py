@@ -50,15 +50,15 @@ def test_presets_are_listed_without_torch() -> None:
 def trained(monkeypatch: pytest.MonkeyPatch, *options: str) -> tuple[object, ...]:
     calls: list[tuple[object, ...]] = []
     monkeypatch.setattr(train_classic, "_task", lambda *arguments: calls.append(arguments))
-    monkeypatch.setattr(train_classic, "_train", lambda _task, out, progress: calls.append((out, progress)))
+    monkeypatch.setattr(train_classic, "_train", lambda _task, out, bf16, progress: calls.append((out, bf16, progress)))
     assert main(["train", "classic", "mnist", "--out", "new", *options]) == 0
     return (*calls[0], *calls[1])
 
 
 def test_a_preset_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, preset in PRESETS.items():
-        _, architecture, recipe, shape, *_ = trained(monkeypatch, "--preset", name)
-        assert (architecture, recipe, shape) == (preset.architecture, preset.recipe, None)
+        _, architecture, recipe, shape, *_, bf16, _ = trained(monkeypatch, "--preset", name)
+        assert (architecture, recipe, shape, bf16) == (preset.architecture, preset.recipe, None, False)
 
 
 def test_tuned_takes_the_tuned_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,10 +68,11 @@ def test_tuned_takes_the_tuned_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_hyper_parameter_can_be_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
     network = ["--code", "7", "--nodes", "50,40", "--noise", "0.2", "--activity", "0.1"]
     learning = ["--loss", "l1", "--optimizer", "sgd", "--lr", "0.5", "--epochs", "3", "--batch", "9"]
-    others = ["--size", "20x12", "--rgb", "--seed", "4", "--threads", "1", "--no-progress"]
+    others = ["--size", "20x12", "--rgb", "--seed", "4", "--threads", "1", "--bf16", "--no-progress"]
     arguments = trained(monkeypatch, "--preset", "vanilla", *network, *learning, *others)
-    data, architecture, recipe, shape, seed, out, progress = arguments
-    assert (data, shape, seed, out, progress) == (Path("mnist"), (3, 12, 20), 4, Path("new"), False)
+    data, architecture, recipe, shape, seed, out, bf16, progress = arguments
+    assert (data, shape, seed, out) == (Path("mnist"), (3, 12, 20), 4, Path("new"))
+    assert (bf16, progress) == (True, False)
     assert vars(architecture) == {"kind": "dense", "nodes": (50, 40), "code": 7, "he": False}
     chosen = {"loss": "l1", "optimizer": "sgd", "learning_rate": 0.5, "noise": 0.2, "activity": 0.1, "epochs": 3, "batch": 9}
     assert vars(recipe) == {**chosen, "beta1": 0.9}

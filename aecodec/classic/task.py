@@ -96,7 +96,7 @@ class ClassicTask:
 
     def _loss(self, model: Autoencoder, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """The recipe's loss, and the logits it is of."""
-        logits, code = model(inputs)
+        logits, code = (output.float() for output in model(inputs))
         loss = reconstruction_loss(self.recipe.loss, logits, targets)
         if self.recipe.activity:
             loss = loss + self.recipe.activity * code.abs().flatten(1).sum(1).mean()

@@ -12,7 +12,7 @@ from ..classic.presets import PRESETS, Architecture, Loss, Optimizer, Preset, Re
 from ..errors import UsageError
 from ..extras import need_torch
 from .messages import say
-from .train import NoProgress, Out, Preview, Rate, Seed, Threads, given, run_to_the_end, show_preview
+from .train import Bf16, NoProgress, Out, Preview, Rate, Seed, Threads, given, run_to_the_end, show_preview
 
 if TYPE_CHECKING:
     from ..classic.networks import Shape
@@ -49,6 +49,7 @@ def classic(
     preview: Preview = False,
     seed: Seed = None,
     threads: Threads = None,
+    bf16: Bf16 = False,
     no_progress: NoProgress = False,
 ) -> None:
     """Train a classic autoencoder on small images: a preset as it is, or with hyper-parameters of your own.
@@ -68,7 +69,7 @@ def classic(
     task = _task(data, architecture, recipe, _shape(size, rgb), seed or 0)
     if preview:
         show_preview(task, out)
-    _train(task, out, not no_progress)
+    _train(task, out, bf16, not no_progress)
 
 
 def _list(wanted: bool) -> None:
@@ -101,7 +102,7 @@ def _task(data: Path, architecture: Architecture, recipe: Recipe, shape: Shape |
     return ClassicTask(Autoencoder(architecture, training.shape), recipe, training, validation, data, seed)
 
 
-def _train(task: ClassicTask, out: Path, progress: bool) -> None:
+def _train(task: ClassicTask, out: Path, bf16: bool, progress: bool) -> None:
     """Train, and write the model."""
     import torch
 
@@ -109,7 +110,8 @@ def _train(task: ClassicTask, out: Path, progress: bool) -> None:
     from ..classic.files import MODEL
     from ..classic.task import train_config
 
-    run = run_to_the_end(task, out, train_config(task.recipe, len(task.training), task.seed), progress)
+    config = replace(train_config(task.recipe, len(task.training), task.seed), bfloat16=bf16)
+    run = run_to_the_end(task, out, config, progress)
     if not run.group.first:
         return
     trained = run.average

@@ -4,7 +4,8 @@
 
 MNIST is a folder with mnist/ and fashion-mnist/, each with the four idx files; RUNS a folder for what is trained, some 20 MB.
 Everything is trained that isn't trained yet, or only the runs that are named; a run that was stopped goes on where it was. At the
-end results.json, results.md, rate.png and a folder of pictures for each run beside this script are written anew.
+end results.json, results.md, rate.png and a folder of pictures for each run beside this script are brought up to date: what
+RUNS doesn't have keeps the figures that it has there.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import struct
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +47,7 @@ def main() -> None:
     parser.add_argument("runs", type=Path, help="folder for what is trained")
     parser.add_argument("names", nargs="*", help="only these runs; none: all")
     parser.add_argument("--no-training", action="store_true", help="measure what there is")
+    parser.add_argument("--bf16", action="store_true", help="train in bfloat16, for CPUs that compute with it")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     facts = Facts("python -m benchmarks.classic.run MNIST RUNS")
@@ -52,11 +55,11 @@ def main() -> None:
     if not arguments.no_training:
         for run in every:
             if not arguments.names or run.name in arguments.names:
-                train(run, arguments.mnist, arguments.runs)
+                train(run, arguments.mnist, arguments.runs, ["--bf16"] if arguments.bf16 else [])
     report(facts, arguments.mnist, arguments.runs)
 
 
-def train(run: TrainingRun, mnist: Path, runs: Path) -> None:
+def train(run: TrainingRun, mnist: Path, runs: Path, options: list[str]) -> None:
     """Train, or go on, unless it is done."""
     out = runs / run.name
     if (out / MODEL).exists():
@@ -66,7 +69,7 @@ def train(run: TrainingRun, mnist: Path, runs: Path) -> None:
         data = without_class(mnist / "fashion-mnist", int(run.data[-1]), runs / "data" / run.data)
     command = run.command(str(data), str(out))
     print(run.name, flush=True)
-    subprocess.run([sys.executable, "-m", "aecodec", *command, "--threads", "1", "--no-progress"], check=True)
+    subprocess.run([sys.executable, "-m", "aecodec", *command, *options, "--threads", "1", "--no-progress"], check=True)
 
 
 def without_class(source: Path, label: int, target: Path) -> Path:
@@ -82,51 +85,62 @@ def without_class(source: Path, label: int, target: Path) -> Path:
 
 
 def report(facts: Facts, mnist: Path, runs: Path) -> None:
-    """Measure everything that is trained, and write it down."""
+    """Measure everything that is trained, and write it down beside what was measured before."""
+    stem = HERE / "results"
+    earlier = json.loads(stem.with_suffix(".json").read_text())
     facts["PyTorch"] = torch.__version__
     digits_train, digits = load_split(mnist / "mnist")
     fashion = load(mnist / "fashion-mnist")
     begun = [run for run in [*AS_GIVEN, *OTHER_LOSS] if (runs / run.name / "metrics.csv").exists()]
-    results: dict[str, Any] = {"training": [training_row(run, runs, digits_train) for run in begun]}
+    rows = [{**training_row(run, runs, digits_train), "machine": facts["machine"]} for run in begun]
+    results: dict[str, Any] = {"training": merged(earlier["training"], rows, "name")}
     for run in begun:
         keep_pictures(runs / run.name, HERE / run.name)
     trained = [run for run in begun if (runs / run.name / MODEL).exists()]
     wanted = [run for run in [*CODE_SIZES, *trained] if run.data == "mnist" and (runs / run.name / MODEL).exists()]
-    results["codes"] = code_rows(
-        [runs / run.name for run in wanted if not PRESETS[run.preset].recipe.noise], digits_train, digits
-    )
-    results["rates"] = rate_rows([runs / run.name for run in wanted], digits)
+    plain = [runs / run.name for run in wanted if not PRESETS[run.preset].recipe.noise]
+    codes = code_rows(plain, digits_train, digits) if plain else []
+    results["codes"] = merged(earlier["codes"], codes, "model")
+    results["rates"] = merged(earlier["rates"], rate_rows([runs / run.name for run in wanted], digits), "model", "quality")
     draw_rates(results["rates"], HERE / "rate.png")
     held_out = [run for run in ANOMALIES if (runs / run.name / MODEL).exists()]
-    results["anomalies"] = {run.data[-1]: anomaly_auc(runs / run.name, fashion, int(run.data[-1])) for run in held_out}
+    aucs = {run.data[-1]: anomaly_auc(runs / run.name, fashion, int(run.data[-1])) for run in held_out}
+    results["anomalies"] = earlier["anomalies"] | aucs
     both = [run for run in trained if run.preset == "dense-denoise"]
-    results["dense-denoise"] = {run.name: losses_of_dense_denoise(runs / run.name, digits) for run in both}
-    write_results(HERE / "results", "Classic autoencoders", facts, results, tables(results))
+    losses = {run.name: losses_of_dense_denoise(runs / run.name, digits) for run in both}
+    results["dense-denoise"] = earlier["dense-denoise"] | losses
+    write_results(stem, "Classic autoencoders", facts, results, tables(results))
+
+
+def merged(earlier: list[dict[str, Any]], new: list[dict[str, Any]], *keys: str) -> list[dict[str, Any]]:
+    """Rows known by their values under ``keys``, in their old order; new ones replace earlier ones."""
+    return list({tuple(row[key] for key in keys): row for row in [*earlier, *new]}.values())
 
 
 def training_row(run: TrainingRun, runs: Path, images: Images) -> dict[str, Any]:
     """What a run came to by its last validation, finished or not, and what an epoch costs."""
     with (runs / run.name / "metrics.csv").open() as file:
         last = [row for row in csv.DictReader(file) if row.get("val_loss")][-1]
-    recipe = json.loads((runs / run.name / "config.json").read_text())["recipe"]
+    config = json.loads((runs / run.name / "config.json").read_text())
     figures = {name: float(last[name]) for name in ("val_loss", "val_psnr", "val_psnr_noisy") if last.get(name)}
     return {
         "name": run.name,
         "data": run.data,
-        **recipe,
+        **config["recipe"],
+        "bfloat16": config["train"]["bfloat16"],
         "epochs_done": float(last["epoch"]),
         "train_loss": float(last["loss"]),
         **figures,
-        "seconds_per_epoch": seconds_per_epoch(run, images),
+        "seconds_per_epoch": seconds_per_epoch(run, images, config["train"]["bfloat16"]),
     }
 
 
-def seconds_per_epoch(run: TrainingRun, images: Images) -> float:
+def seconds_per_epoch(run: TrainingRun, images: Images, bfloat16: bool) -> float:
     """Processor time of one thread for an epoch of 60,000 images, from some steps in the middle of a run."""
     preset = PRESETS[run.preset]
     recipe = preset.recipe
     task = ClassicTask(Autoencoder(preset.architecture, images.shape), recipe, images, images, Path())
-    training = Run(task, Path(), train_config(recipe, len(images)))
+    training = Run(task, Path(), replace(train_config(recipe, len(images)), bfloat16=bfloat16))
     training.model.train()
     training.train_step(task.batch(0))
     started = time.process_time()
@@ -148,7 +162,7 @@ def keep_pictures(run: Path, target: Path) -> None:
 
 def tables(results: dict[str, Any]) -> list[str]:
     """The lines of results.md."""
-    header = ["run", "data", "recipe", "train loss", "val. loss", "noisy, dB", "reconstructed, dB", "s/epoch"]
+    header = ["run", "data", "recipe", "train loss", "val. loss", "noisy, dB", "decoded, dB", "s/epoch", "precision", "machine"]
     rows = [
         [
             f"[{r['name']}]({r['name']})",
@@ -159,6 +173,8 @@ def tables(results: dict[str, Any]) -> list[str]:
             f"{r['val_psnr_noisy']:.2f}" if r.get("val_psnr_noisy") else "–",
             f"{r['val_psnr']:.2f}",
             f"{r['seconds_per_epoch']:.1f}",
+            "bfloat16" if r["bfloat16"] else "float32",
+            r["machine"],
         ]
         for r in results["training"]
     ]
