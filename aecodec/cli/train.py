@@ -117,7 +117,8 @@ def compress(
     from ..training.data import Photographs
     from ..training.parallel import this_process
 
-    chosen = given(batch=batch, patch=patch, seed=seed)
+    late_batch = None if batch is None else max(1, batch // 2)  # of patches that are larger
+    chosen = given(batch=batch, late_batch=late_batch, patch=patch, seed=seed)
     late = config.steps - config.decay
     sizes = CompressionConfig(late_from=late, distortion=distortion.value, optimizer=optimizer.value, **chosen)
     progress = not no_progress and this_process().first
