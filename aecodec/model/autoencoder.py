@@ -20,7 +20,7 @@ from .hyper import HyperPrior, hyper_analysis, hyper_synthesis
 from .masks import STEPS, step_masks
 from .quality import LMBDA_MAX, LMBDA_MIN, NODES, Z_MAX
 from .scale_net import ScaleNet, log_scale, round_through
-from .transforms import Analysis, Synthesis
+from .transforms import Analysis, Synthesis, exact
 from .weights import Weights
 
 
@@ -115,19 +115,21 @@ class AutoEncoder(nn.Module):
         bits_y = gaussian_bits(self._for_rate(y - steps.mean, steps.residual), log_scale(steps.scale_index))
         if not self.training:
             bits_y = bits_y * (steps.scale_index > 0)
-        x_hat = self.g_s(steps.y_hat, nodes).float()
+        x_hat = self.g_s(steps.y_hat, nodes)
         return Estimate(x_hat, bits_y.flatten(1).sum(1), bits_z.flatten(1).sum(1))
 
     def code_steps(self, y: Tensor, z_hat: Tensor, nodes: Tensor, quantise: Callable[[Tensor], Tensor]) -> Steps:
         """The four steps: y (B, M, H, W), ẑ (B, nz, ⌈H/4⌉, ⌈W/4⌉), and what makes residuals of what the means leave of y."""
         height, width = y.shape[2:]
         features = self.h_s(z_hat)[:, :, :height, :width]
-        scale_features = self.scale_net.features(z_hat)[:, :, :height, :width]
+        with exact():
+            scale_features = self.scale_net.features(z_hat)[:, :, :height, :width]
         y_hat, residual, index, mean = (torch.zeros_like(y) for _ in range(4))
         for k, mask_np in enumerate(step_masks(*y.shape[1:])):
             mask = torch.from_numpy(mask_np)
-            mu_k = (self.context[k](y_hat, features) if k else self.context[0](features)).float()
-            index_k = self.scale_net.index(k, scale_features, residual.detach().round() if k else None, nodes)
+            mu_k = self.context[k](y_hat, features) if k else self.context[0](features)
+            with exact():
+                index_k = self.scale_net.index(k, scale_features, residual.detach().round() if k else None, nodes)
             r_k = quantise(y - mu_k) * (index_k.detach() > 0)
             y_hat = torch.where(mask, r_k + mu_k, y_hat)
             residual = torch.where(mask, r_k, residual)

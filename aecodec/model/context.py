@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .transforms import Block
+from .transforms import Block, exact
 
 
 class FirstMeans(nn.Module):
@@ -17,7 +17,8 @@ class FirstMeans(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """features (B, nc, H, W) → means (B, M, H, W), of which step 0 uses a quarter."""
-        return self.head(features)  # type: ignore[no-any-return]
+        with exact():
+            return self.head(features.float())  # type: ignore[no-any-return]
 
 
 class ContextMeans(nn.Module):
@@ -31,5 +32,8 @@ class ContextMeans(nn.Module):
 
     def forward(self, y_hat: Tensor, features: Tensor) -> Tensor:
         """y_hat so far (B, M, H, W), features (B, nc, H, W) → means (B, M, H, W), of which the step uses a quarter."""
-        h = self.stem(torch.cat([y_hat, features], 1))
-        return self.head(self.blocks(h))  # type: ignore[no-any-return]
+        with exact():
+            h = self.stem(torch.cat([y_hat, features.float()], 1))
+        h = self.blocks(h)
+        with exact():
+            return self.head(h)  # type: ignore[no-any-return]

@@ -9,11 +9,22 @@ little memory traffic, which is what a CPU is fast at. The first kernels overlap
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .quality import NODES
+
+
+def exact() -> AbstractContextManager[object]:
+    """Where training computes in bfloat16, what is inside stays in float32.
+
+    A coefficient has far more quantization steps than bfloat16 has numbers, so it must not pass through it: the layers between
+    images, latents and the residual stream are exact, the insides of blocks, most of the work, need not be.
+    """
+    return torch.autocast("cpu", enabled=False) if torch.is_autocast_enabled("cpu") else nullcontext()
 
 
 class Block(nn.Module):
@@ -81,14 +92,17 @@ class Analysis(nn.Module):
 
     def forward(self, x: Tensor, nodes: Tensor) -> Tensor:
         """x (B, 3 or 4, H, W) in [0, 1], H and W multiples of 16; nodes (B or 1, 9) → y·gain (B, M, H/16, W/16)."""
-        h = self.stem(x - 0.5)  # (B, n1, H/8, W/8)
+        with exact():
+            h = self.stem(x - 0.5)  # (B, n1, H/8, W/8)
         for block in self.blocks1:
             h = block(h, nodes)
-        h = self.down(h)  # (B, n2, H/16, W/16)
+        with exact():
+            h = self.down(h)  # (B, n2, H/16, W/16)
         for block in self.blocks2:
             h = block(h, nodes)
-        gain = torch.exp(nodes @ self.log_gain)
-        return self.head(h).float() * gain[:, :, None, None]  # type: ignore[no-any-return]
+        with exact():
+            gain = torch.exp(nodes @ self.log_gain)
+            return self.head(h) * gain[:, :, None, None]  # type: ignore[no-any-return]
 
 
 class Synthesis(nn.Module):
@@ -105,11 +119,14 @@ class Synthesis(nn.Module):
 
     def forward(self, y_hat: Tensor, nodes: Tensor) -> Tensor:
         """y_hat (B, M, H/16, W/16), nodes (B or 1, 9) → x_hat (B, 3, H, W), nominally in [0, 1], not clamped."""
-        gain = torch.exp(nodes @ self.log_gain)
-        h = self.stem(y_hat * gain[:, :, None, None])  # (B, n2, H/16, W/16)
+        with exact():
+            gain = torch.exp(nodes @ self.log_gain)
+            h = self.stem(y_hat * gain[:, :, None, None])  # (B, n2, H/16, W/16)
         for block in self.blocks2:
             h = block(h, nodes)
-        h = self.up(h)  # (B, n1, H/8, W/8)
+        with exact():
+            h = self.up(h)  # (B, n1, H/8, W/8)
         for block in self.blocks1:
             h = block(h, nodes)
-        return features_to_blocks(h, self.head) + 0.5
+        with exact():
+            return features_to_blocks(h, self.head) + 0.5
