@@ -18,7 +18,7 @@ class FirstMeans(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """features (B, nc, H, W) → means (B, M, H, W), of which step 0 uses a quarter."""
         with exact():
-            return self.head(features.float())  # type: ignore[no-any-return]
+            return self.head(features.to(self.head.weight.dtype))  # type: ignore[no-any-return]
 
 
 class ContextMeans(nn.Module):
@@ -33,7 +33,7 @@ class ContextMeans(nn.Module):
     def forward(self, y_hat: Tensor, features: Tensor) -> Tensor:
         """y_hat so far (B, M, H, W), features (B, nc, H, W) → means (B, M, H, W), of which the step uses a quarter."""
         with exact():
-            h = self.stem(torch.cat([y_hat, features.float()], 1))
+            h = self.stem(torch.cat([y_hat, features.to(y_hat.dtype)], 1))
         h = self.blocks(h)
         with exact():
             return self.head(h)  # type: ignore[no-any-return]
