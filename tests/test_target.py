@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Literal
 
@@ -11,7 +12,7 @@ from PIL import Image
 from aecodec import Codec, UsageError
 from aecodec.errors import TargetError
 from aecodec.imageio import Picture, as_picture
-from aecodec.search.target import Probe, Target, compress_to, parse_size, psnr
+from aecodec.search.target import Probe, Target, compress_to, parse_size, psnr, search
 
 DATA = Path(__file__).parent / "data"
 
@@ -57,6 +58,16 @@ def test_a_psnr_is_met_within_a_twentieth_of_a_decibel(codec: Codec, picture: Pi
 def test_what_cannot_be_met_says_what_can(codec: Codec, picture: Picture, target: Target, message: str) -> None:
     with pytest.raises(TargetError, match=message):
         compress_to(codec, picture, target)
+
+
+@pytest.mark.parametrize("goal", [30, 45, 60])
+@pytest.mark.parametrize("exact_above", [3, 40, 75, 99])
+def test_the_nearest_below_is_found_where_pictures_become_exact(goal: float, exact_above: float) -> None:
+    def probe(quality: float) -> Probe:
+        return Probe(quality, b"", math.inf if quality > exact_above else 25 + quality / 5)
+
+    found = search(probe, Target("psnr", goal))
+    assert min(goal, 25 + exact_above / 5) - 0.5 < found.result < goal + 0.05
 
 
 @pytest.mark.parametrize("kind", ["size", "bpp", "psnr"])

@@ -1,7 +1,7 @@
 """The quality that hits a size, a bit rate or a fidelity, in few probes.
 
-Size and PSNR rise with the quality, close to exponentially and linearly. So a secant on (quality, log size) or (quality, dB) that
-keeps a bracket lands within a percent after two to four whole compressions.
+Size and PSNR rise with the quality, close to exponentially and linearly. So a parabola through the nearest probes' (log size,
+quality) or (dB, quality), kept inside a bracket, lands within a percent after two to five whole compressions.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from .tile import Watch
 MAX_PROBES = 12
 STEP = 0.01
 """Qualities are told apart by hundredths."""
+EXACT = 100.0
+"""dB that a picture without any error counts as."""
 
 
 @dataclass(frozen=True)
@@ -103,9 +105,9 @@ def compress_to(
         return probe
 
     if not search_steps(effort):
-        return _search(prober(effort), target).data
-    found = _search(prober(DEFAULT_EFFORT), target)
-    return _search(prober(effort), target, found.quality).data
+        return search(prober(effort), target).data
+    found = search(prober(DEFAULT_EFFORT), target)
+    return search(prober(effort), target, found.quality).data
 
 
 def _measure(codec: ImageCodec, picture: Picture, data: bytes, target: Target) -> float:
@@ -124,15 +126,20 @@ def psnr(a: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], b: np.ndarray[tuple
     return float(10 * np.log10(255**2 / error)) if error else math.inf
 
 
-def _search(probe: Callable[[float], Probe], target: Target, quality: float = DEFAULT_QUALITY) -> Probe:
-    """Keep a bracket of two probes around the window, and try where the line through them crosses its middle."""
+def search(probe: Callable[[float], Probe], target: Target, quality: float = DEFAULT_QUALITY) -> Probe:
+    """Keep a bracket of two probes around the window, and try where the curve through the nearest three crosses its middle.
+
+    Raises:
+        TargetError: no quality gets there.
+    """
     low, high = target.window()
-    scale: Callable[[float], float] = (lambda v: v) if target.kind == "psnr" else math.log
+    scale: Callable[[float], float] = (lambda v: min(v, EXACT)) if target.kind == "psnr" else math.log
     aim = (scale(low) + scale(high)) / 2
     slope = 0.15 if target.kind == "psnr" else 0.025  # of a typical photograph, for the first step
     below: Probe | None = None
     above: Probe | None = None
     last = probe(quality)
+    done = [last]
     for _ in range(MAX_PROBES - 1):
         if low <= last.result <= high:
             return last
@@ -143,18 +150,30 @@ def _search(probe: Callable[[float], Probe], target: Target, quality: float = DE
         if below and above:
             if above.quality - below.quality <= STEP:
                 break
-            rise = scale(above.result) - scale(below.result)
-            share = (aim - scale(below.result)) / rise if rise > 0 else 0.5
-            quality = below.quality + min(max(share, 0.02), 0.98) * (above.quality - below.quality)
+            margin = 0.02 * (above.quality - below.quality)
+            least, most = below.quality + margin, above.quality - margin
+            known = {scale(p.result) - aim: p.quality for p in done}
+            quality = _crossing(dict(sorted(known.items(), key=lambda point: abs(point[0]))[:3]))
+            if not least <= quality <= most:  # the curve turns between them: a straight line will do
+                ends = {scale(p.result) - aim: p.quality for p in (below, above)}
+                quality = min(max(_crossing(ends), least), most)
         else:
             if last.quality in (0, 100):
                 raise TargetError(_unreachable(target, probe(100 - last.quality), last))
             quality = last.quality + 1.2 * (aim - scale(last.result)) / slope
         last = probe(min(max(round(quality, 2), 0), 100))
+        done.append(last)
     best = below if target.kind == "size" or above is None else min(filter(None, (below, above)), key=_distance(target))
     if best is None:
         raise TargetError(f"no quality keeps to {_shown(target, target.value)}")
     return best
+
+
+def _crossing(points: dict[float, float]) -> float:
+    """Where the polynomial through points (excess over the aim → quality) has an excess of 0 (Lagrange's formula)."""
+    return sum(
+        quality * math.prod(other / (other - excess) for other in points if other != excess) for excess, quality in points.items()
+    )
 
 
 def _distance(target: Target) -> Callable[[Probe], float]:
