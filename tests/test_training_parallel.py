@@ -90,6 +90,14 @@ def start(task: str, folder: Path, steps: int, count: int = 1) -> subprocess.Pop
     return subprocess.Popen(command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, start_new_session=True)
 
 
+def wait_for_rows(process: subprocess.Popen[bytes], folder: Path, rows: int) -> None:
+    deadline = time.monotonic() + 120
+    while not ((folder / "metrics.csv").exists() and len(losses(folder)) >= rows):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
     assert start("both", tmp_path / "two", 20, count=2).wait(timeout=240) == 0
     run_line(tmp_path / "one" / "line", 20)
@@ -100,14 +108,25 @@ def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
     assert one[-1] < 0.98 * one[0]
 
 
+def test_two_processes_asked_to_end_stop_together_and_go_on_exactly(tmp_path: Path) -> None:
+    process = start("slow", tmp_path / "parts", 30, count=2)
+    wait_for_rows(process, tmp_path / "parts", 5)
+    os.killpg(process.pid, signal.SIGTERM)
+    process.wait(timeout=60)
+    assert 0 < checkpoint.load(checkpoint_path(tmp_path / "parts"))["step"] < 30
+    for folder in ("parts", "whole"):
+        assert start("slow", tmp_path / folder, 30, count=2).wait(timeout=120) == 0
+    parts, whole = (checkpoint.load(checkpoint_path(tmp_path / folder)) for folder in ("parts", "whole"))
+    assert parts["step"] == whole["step"] == 30
+    assert len(parts["optimizer"]["state"]) == len(list(Line().model.parameters()))  # one parameter is each process's
+    for mine, other in zip(parts["model"].values(), whole["model"].values(), strict=True):
+        assert torch.equal(mine, other)
+    assert losses(tmp_path / "parts") == losses(tmp_path / "whole")
+
+
 def test_a_run_killed_outright_goes_on_exactly(tmp_path: Path) -> None:
     process = start("slow", tmp_path / "killed", 40)
-    metrics = tmp_path / "killed" / "metrics.csv"
-    deadline = time.monotonic() + 120
-    while not (metrics.exists() and len(losses(tmp_path / "killed")) >= 5):
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_for_rows(process, tmp_path / "killed", 5)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     reached = checkpoint.load(checkpoint_path(tmp_path / "killed"))["step"]
@@ -142,6 +161,14 @@ def test_processes_share_a_batch_between_them() -> None:
     assert torch.equal(shares[1].inputs, batch.inputs[1::3])
     with pytest.raises(UsageError, match="a batch of 8 can't be shared by 9 processes"):
         Processes(0, 9).share(batch)
+
+
+def test_processes_own_about_as_many_entries_each() -> None:
+    tensors = [torch.zeros(n) for n in (1, 7, 10, 3, 4, 5)]
+    entries = [0, 0, 0]
+    for tensor, owner in zip(tensors, Processes(0, 3).owners(tensors), strict=True):
+        entries[owner] += tensor.numel()
+    assert entries == [10, 10, 10]
 
 
 if __name__ == "__main__":

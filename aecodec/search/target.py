@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -150,13 +150,7 @@ def search(probe: Callable[[float], Probe], target: Target, quality: float = DEF
         if below and above:
             if above.quality - below.quality <= STEP:
                 break
-            margin = 0.02 * (above.quality - below.quality)
-            least, most = below.quality + margin, above.quality - margin
-            known = {scale(p.result) - aim: p.quality for p in done}
-            quality = _crossing(dict(sorted(known.items(), key=lambda point: abs(point[0]))[:3]))
-            if not least <= quality <= most:  # the curve turns between them: a straight line will do
-                ends = {scale(p.result) - aim: p.quality for p in (below, above)}
-                quality = min(max(_crossing(ends), least), most)
+            quality = _between(below, above, done, lambda p: scale(p.result) - aim)
         else:
             if last.quality in (0, 100):
                 raise TargetError(_unreachable(target, probe(100 - last.quality), last))
@@ -167,6 +161,20 @@ def search(probe: Callable[[float], Probe], target: Target, quality: float = DEF
     if best is None:
         raise TargetError(f"no quality keeps to {_shown(target, target.value)}")
     return best
+
+
+def _between(below: Probe, above: Probe, done: Iterable[Probe], excess: Callable[[Probe], float]) -> float:
+    """The quality to try next, inside of the bracket."""
+
+    def points(probes: Iterable[Probe]) -> dict[float, float]:
+        return {excess(probe): probe.quality for probe in probes}
+
+    margin = 0.02 * (above.quality - below.quality)
+    least, most = below.quality + margin, above.quality - margin
+    quality = _crossing(dict(sorted(points(done).items(), key=lambda point: abs(point[0]))[:3]))
+    if not least <= quality <= most:  # the curve turns between them: a straight line will do
+        quality = min(max(_crossing(points((below, above))), least), most)
+    return quality
 
 
 def _crossing(points: dict[float, float]) -> float:

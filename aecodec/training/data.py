@@ -25,7 +25,7 @@ from tqdm import tqdm
 from ..errors import AecError
 from .task import Pixels
 
-DOWNSCALE_CHANCE = 0.25
+DOWNSCALE_CHANCE = 0.5
 DOWNSCALE_MIN = 0.6
 
 

@@ -80,10 +80,17 @@ class Run(Generic[M]):
         self.model = task.model
         self.average = copy.deepcopy(self.model).eval()
         self.optimizer = task.optimizer(config.learning_rate)
+        self.parameters = [parameter for each in self.optimizer.param_groups for parameter in each["params"]]
+        self.owners = group.owners(self.parameters)
         self.step, self.seconds = 0, 0.0
 
     def save(self) -> None:
-        """Replace the checkpoint."""
+        """Replace the checkpoint. All processes call this at the same step: each has a part of the optimizer's state."""
+        optimizer = self.optimizer.state_dict()
+        states = {i: state for i, state in optimizer["state"].items() if self.owners[i] == self.group.rank}
+        optimizer["state"] = self.group.union(states)
+        if not self.group.first:
+            return
         checkpoint.save(
             checkpoint_path(self.folder),
             {
@@ -91,7 +98,7 @@ class Run(Generic[M]):
                 "config": self.task.describe()["model"],
                 "model": self.model.state_dict(),
                 "average": self.average.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
+                "optimizer": optimizer,
                 "step": self.step,
                 "seconds": self.seconds,
             },
@@ -139,10 +146,19 @@ class Run(Generic[M]):
             )
         if self.config.clip:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
-        self.optimizer.step()
+        self._update()
         self.step += 1
         self._average()
         return {"rate": rate, "loss": loss.item(), **shown}
+
+    @torch.no_grad()
+    def _update(self) -> None:
+        """Each process updates the parameters it owns."""
+        for parameter, owner in zip(self.parameters, self.owners, strict=True):
+            if owner != self.group.rank:
+                parameter.grad = None
+        self.optimizer.step()
+        self.group.spread(self.parameters, self.owners)
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -167,15 +183,15 @@ def train(task: Task[M], folder: Path, config: TrainConfig, progress: bool = Tru
     run = Run(task, folder, config, this_process())
     if checkpoint_path(folder).exists():
         run.resume()
-    if not run.group.first:
+    if run.group.first:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.json").write_text(json.dumps(_description(run), indent=2) + "\n")
+        with closing(Record(folder, run.step)) as record:
+            _loop(run, record, progress)
+    else:
         _loop(run, None, progress=False)
-        return run
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").write_text(json.dumps(_description(run), indent=2) + "\n")
-    with closing(Record(folder, run.step)) as record:
-        _loop(run, record, progress)
     run.save()
-    if run.step < config.steps:
+    if run.group.first and run.step < config.steps:
         tqdm.write(f"interrupted at step {run.step}, saved; run the same command to go on", file=sys.stderr)
     return run
 
@@ -223,10 +239,11 @@ def _loop(run: Run[Any], record: Record | None, progress: bool) -> None:
                 recent.clear()
                 shown |= {name: f"{row[name]:.4g}" for name in ("epoch", "loss", "val_loss") if name in row}
                 bar.set_postfix(shown)
-            if record and now - last_save > config.checkpoint_minutes * 60:
+            stop, save = run.group.any(asked.now, record is not None and now - last_save > config.checkpoint_minutes * 60)
+            if save:
                 run.save()
                 last_save = now
-            if asked.now:
+            if stop:
                 break
 
 
