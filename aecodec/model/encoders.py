@@ -1,7 +1,7 @@
 """Encoders: other g_a for a model whose decoder stays as it is, so that any decoder reads what they make. No torch.
 
-An encoder file is safetensors: the tensors ``g_a.*`` in float16, and in its metadata the kind and the fingerprint of the model it
-belongs to. "denoise" takes noisy pictures; "inpaint" takes a fourth channel, which pixels are missing.
+An encoder file is safetensors: the tensors ``g_a.*`` as in a weights file, and in its metadata the kind and the fingerprint of
+the model it belongs to. "denoise" takes noisy pictures; "inpaint" takes a fourth channel, which pixels are missing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import safetensors
 import safetensors.numpy
 
 from ..errors import ModelError
-from .weights import DEFAULT, Tensor, Weights
+from .weights import DEFAULT, Tensor, Weights, packed, unpacked
 
 Kind = Literal["denoise", "inpaint"]
 KINDS: tuple[Kind, ...] = ("denoise", "inpaint")
@@ -42,7 +42,7 @@ class Encoder:
         """Read an encoder file; raises ModelError if it is missing or not one."""
         try:
             data = path.read_bytes()
-            tensors = safetensors.numpy.load(data)
+            tensors = unpacked(safetensors.numpy.load(data))
             size = int.from_bytes(data[:8], "little")
             stated = json.loads(data[8 : 8 + size])["__metadata__"]
             kind, model = stated["encoder"], bytes.fromhex(stated["model"])
@@ -56,7 +56,8 @@ class Encoder:
 
     def save(self) -> None:
         """Write the file, the tensors in the order of their names so that equal content gives equal bytes."""
-        ordered = {name: np.ascontiguousarray(self.tensors[name]) for name in sorted(self.tensors)}
+        tensors = packed({name: tensor.astype(np.float32) for name, tensor in self.tensors.items()})
+        ordered = {name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)}
         partial = self.path.with_suffix(".partial")
         partial.write_bytes(safetensors.numpy.save(ordered, {"encoder": self.kind, "model": self.model.hex()}))
         partial.replace(self.path)

@@ -1,4 +1,4 @@
-"""A trained model to a weights file: float16 networks, the integer scale path, tables fitted on real symbols, the quality scale.
+"""A trained model to a weights file: float networks, the integer scale path, tables fitted on real symbols, the quality scale.
 
 The tables are refitted last: photographs are coded with provisional tables, and the residuals that really occur under each scale
 index are counted.
@@ -32,10 +32,9 @@ HYPER_PRIOR = 2000.0
 
 def write_weights(model: AutoEncoder, tables: Tables, path: Path) -> None:
     """Write a weights file."""
-    state = {name: tensor.detach() for name, tensor in model.state_dict().items()}
-    floats = {k: v.to(torch.float16).numpy() for k, v in state.items() if not k.startswith("scale_net.")}
+    floats = {k: v.detach().numpy() for k, v in model.state_dict().items() if not k.startswith("scale_net.")}
     integers = {k: v.numpy() for k, v in model.scale_net.integers().items()}
-    tensors = {**floats, **integers, **tables.tensors(), "quality.levels": quality_levels().astype(np.uint16)}
+    tensors = {**weights.packed(floats), **integers, **tables.tensors(), "quality.levels": quality_levels().astype(np.uint16)}
     weights.save(path, tensors, model.config.to_dict())
 
 

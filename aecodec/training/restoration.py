@@ -186,5 +186,5 @@ def load_encoder(model: Analysis, path: Path) -> None:
 
 def export_encoder(state: dict[str, Any], path: Path) -> None:
     """Write the encoder file of a run, whose checkpoint is ``state``."""
-    tensors = {f"g_a.{name}": tensor.to(torch.float16).numpy() for name, tensor in state["average"].items()}
+    tensors = {f"g_a.{name}": tensor.numpy() for name, tensor in state["average"].items()}
     Encoder(path, state["task"], bytes.fromhex(state["config"]["base"]), tensors).save()
