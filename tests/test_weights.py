@@ -11,14 +11,19 @@ import safetensors.numpy
 from aecodec import ModelError
 from aecodec.model import weights
 from aecodec.model.autoencoder import AutoEncoder, ModelConfig
-from aecodec.model.encoders import Encoder
-from aecodec.model.weights import Weights
+from aecodec.model.encoders import KINDS, Encoder, shipped
+from aecodec.model.weights import DEFAULT, Weights
 
 TINY = ModelConfig(n1=8, n2=16, m=16, nz=8, nc=8, blocks1=1, blocks2=1)
 
 
 def floats() -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
     return {name: tensor.detach().numpy() for name, tensor in AutoEncoder(TINY).state_dict().items() if name.startswith("g_")}
+
+
+def test_the_shipped_files_keep_to_their_size() -> None:
+    assert DEFAULT.stat().st_size <= 8e6
+    assert all(shipped(kind).stat().st_size <= 2.5e6 for kind in KINDS)
 
 
 def test_rows_of_int8_are_within_half_a_step(tmp_path: Path) -> None:
