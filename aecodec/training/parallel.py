@@ -2,9 +2,9 @@
 
 Each takes its share of every batch, and the gradients are averaged, in one message a step (gloo, on the CPU). Then each updates
 its share of the parameters, which it alone keeps the optimizer's state of, and sends them to the others (as in ZeRO, Rajbhandari
-et al., 2020, stage 1): SOAP takes a quarter of a step. That is all: torch's DistributedDataParallel wraps a model's ``forward``,
-but the losses here call networks one by one, and what it gains, sending while the backward pass computes, is nothing where the
-cores that send are those that compute.
+et al., 2020, stage 1); when each updated all, SOAP took a quarter of a step. That is all: torch's DistributedDataParallel wraps a
+model's ``forward``, but the losses here call networks one by one, and what it gains, sending while the backward pass computes, is
+nothing where the cores that send are those that compute.
 """
 
 from __future__ import annotations
