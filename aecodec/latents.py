@@ -2,33 +2,35 @@
 
     y ─ h_a ─ round ─ ẑ ─┬─ h_s ─ features ──▶ means of step k   (float: any engine)
                           └─ scale features ──▶ scale indexes     (integers: exact everywhere)
-    for k in 0..3:   r = round(y - mean), zero where the index is 0;   y_hat = r + mean
+    for k in 0..3:   symbols for y - mean, zero where the index is 0;   r of the symbols;   y_hat = r + mean
 
-Encoder and decoder run the same loop and differ only in where a step's residuals come from.
+Encoder and decoder run the same loop and differ only in where a step's symbols come from.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from .entropy.coder import RESIDUAL_LIMIT, Decoder, Encoder, Models
+from .entropy.coder import SYMBOL_LIMIT, Decoder, Encoder, Models
+from .entropy.quantiser import WEIGHT, bits_of, quantise
 from .entropy.tables import Tables
+from .entropy.trellis import Indexes, Shifted, Symbols, residuals_of
 from .errors import FormatError
 from .model.engine import Array, Engine
 from .model.masks import STEPS, Part, gather, scatter, step_parts
 from .model.quality import Z_MAX
 from .model.scales import Integers, ScalePath
-from .rounding import Rounding
 from .tiles import Box, Grid, intersection, within
 
-Indexes = npt.NDArray[np.uint8]
-TakeStep = Callable[[tuple[Part, ...], Array, Indexes], Integers]
-"""(where the step's symbols are, their means, their indexes) → their residuals (n,)."""
+TakeStep = Callable[[tuple[Part, ...], Array, Indexes], tuple[Symbols, Shifted]]
+"""(where the step's symbols are, their means, their indexes) → the symbols (n,), and which are of the second quantiser."""
+
+
+FARTHEST = SYMBOL_LIMIT - 2
+"""Values beyond this are taken to be as far from their means: the symbols tried for them are up to 2 larger."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class Latent:
     """Everything a tile's bytes say. Arrays (M, H, W), ẑ (nz, ⌈H/4⌉, ⌈W/4⌉)."""
 
     z_hat: Integers
-    residuals: Integers
+    symbols: Symbols
+    shifted: Shifted
     indexes: Indexes
     y_hat: Array
 
@@ -54,29 +57,28 @@ class LatentCoder:
 
     def __init__(self, engine: Engine, scales: ScalePath, tables: Tables) -> None:
         self.engine, self.scales, self.models = engine, scales, Models(tables)
-        self.rounding, self.nearest = Rounding(tables), Rounding(tables, weight=math.inf)
+        self.bits = bits_of(tables)
 
-    def encode(self, y: Array, level: int, check: bool, z: Array | None = None) -> Coded:
+    def encode(self, y: Array, level: int, check: bool, z: Array | None = None, weight: float = WEIGHT) -> Coded:
         """y (M, H, W), scaled by the gain → the tile's bytes. With ``check`` they are decoded again and compared.
 
-        ``z`` (nz, ⌈H/4⌉, ⌈W/4⌉) is what a search has found along with y, which is then rounded to the nearest; else h_a makes it.
+        ``z`` (nz, ⌈H/4⌉, ⌈W/4⌉) is what a search has found along with y; else h_a makes it. ``weight`` is that of `quantise`.
         """
         _, height, width = y.shape
         if z is None:
             padded = np.pad(y, ((0, 0), (0, -height % 4), (0, -width % 4)), mode="edge")
-            hyper, rounding = self.engine.run("h_a", padded[None])[0], self.rounding
-        else:
-            hyper, rounding = z, self.nearest
-        z_hat = np.clip(np.floor(hyper + 0.5), -Z_MAX, Z_MAX).astype(np.int32)
+            z = self.engine.run("h_a", padded[None])[0]
+        z_hat = np.clip(np.floor(z + 0.5), -Z_MAX, Z_MAX).astype(np.int32)
         encoder = Encoder(self.models)
         encoder.hyper(z_hat)
 
-        def quantise(parts: tuple[Part, ...], means: Array, indexes: Indexes) -> Integers:
-            residuals = rounding.round(gather(y, parts) - means, indexes).clip(-RESIDUAL_LIMIT, RESIDUAL_LIMIT)
-            encoder.step(residuals, indexes)
-            return residuals
+        def choose(parts: tuple[Part, ...], means: Array, indexes: Indexes) -> tuple[Symbols, Shifted]:
+            values = (gather(y, parts) - means).clip(-FARTHEST, FARTHEST)
+            found = quantise(values, indexes, self.bits, weight)
+            encoder.step(found.symbols, indexes)
+            return found.symbols, found.shifted
 
-        latent = self._steps(z_hat, height, width, level, quantise)
+        latent = self._steps(z_hat, height, width, level, choose)
         data = encoder.finish()
         if check:
             self._check(data, latent)
@@ -96,25 +98,26 @@ class LatentCoder:
         scale_features = self.scales.features(z_hat, height, width)
         m = self.scales.channels
         y_hat = np.zeros((m, height, width), np.float32)
-        residuals = np.zeros((m, height, width), np.int32)
-        all_indexes = np.zeros((m, height, width), np.uint8)
+        symbols = np.zeros((m, height, width), np.int32)
+        shifted, all_indexes = (np.zeros((m, height, width), np.uint8) for _ in range(2))
         for k in range(STEPS):
             parts = step_parts(m, k)
             arguments = (y_hat[None], features) if k else (features,)
             means = gather(self.engine.run(f"context{k}", *arguments)[0], parts)
-            indexes = self.scales.index(k, scale_features, residuals if k else None, level)
+            indexes = self.scales.index(k, scale_features, symbols if k else None, level)
             taken = take(parts, means, indexes)
-            scatter(y_hat, parts, means + taken.astype(np.float32))
-            scatter(residuals, parts, taken)
-            scatter(all_indexes, parts, indexes)
-        return Latent(z_hat, residuals, all_indexes, y_hat)
+            scatter(y_hat, parts, means + residuals_of(*taken))
+            for array, values in ((symbols, taken[0]), (shifted, taken[1]), (all_indexes, indexes)):
+                scatter(array, parts, values)
+        return Latent(z_hat, symbols, shifted, all_indexes, y_hat)
 
     def _check(self, data: bytes, latent: Latent) -> None:
         decoder = Decoder(self.models, data)
         same = np.array_equal(decoder.hyper(*latent.z_hat.shape[1:]), latent.z_hat)
         for k in range(STEPS):
             parts = step_parts(len(latent.y_hat), k)
-            same &= np.array_equal(decoder.step(gather(latent.indexes, parts)), gather(latent.residuals, parts))
+            symbols, _ = decoder.step(gather(latent.indexes, parts))
+            same &= np.array_equal(symbols, gather(latent.symbols, parts))
         decoder.finish()
         if not same:
             raise FormatError("the entropy-coded data does not decode to what was encoded; nothing was written")

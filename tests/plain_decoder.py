@@ -68,18 +68,44 @@ def read_hyper(decoder: RangeDecoder, tables: Sequence[Sequence[int]], height: i
     return np.array(values).reshape(len(tables), height, width)
 
 
-def read_step(decoder: RangeDecoder, tables: Sequence[Sequence[int]], indexes: Sequence[int]) -> list[int]:
-    """Section "Residuals": the symbols of one step from their scale indexes; ``tables[0]`` is that of index 1."""
-    values = [0] * len(indexes)
-    for index, frequencies in enumerate(tables, 1):
-        run = [i for i, found in enumerate(indexes) if found == index]
-        bounds, half = bounds_of(frequencies), len(frequencies) // 2 - 1
+NEXT = ((0, 2), (5, 7), (1, 3), (6, 4), (2, 0), (4, 6), (3, 1), (7, 5))
+
+
+def read_step(decoder: RangeDecoder, tables: Sequence[Sequence[int]], indexes: Sequence[int]) -> tuple[list[int], list[int]]:
+    """Sections "Order" and "Symbols": those of one step from their scale indexes, and 1 for those of the second quantiser."""
+    symbols, second = [0] * len(indexes), [0] * len(indexes)
+    order = sorted((i for i, index in enumerate(indexes) if index > 0), key=lambda i: indexes[i])
+    plain, dependent = [i for i in order if indexes[i] < 12], [i for i in order if indexes[i] >= 12]
+    _read_row(decoder, tables, plain, indexes, second, symbols)
+    width = -(-len(dependent) // 64)
+    states = [0] * width
+    for start in range(0, len(dependent), max(1, width)):
+        row = dependent[start : start + width]
+        for lane, i in enumerate(row):
+            second[i] = states[lane] % 2
+        _read_row(decoder, tables, row, indexes, second, symbols)
+        for lane, i in enumerate(row):
+            states[lane] = NEXT[states[lane]][symbols[i] % 2]
+    return symbols, second
+
+
+def _read_row(
+    decoder: RangeDecoder,
+    tables: Sequence[Sequence[int]],
+    row: Sequence[int],
+    indexes: Sequence[int],
+    second: Sequence[int],
+    symbols: list[int],
+) -> None:
+    table_of = {i: indexes[i] - 1 + 52 * second[i] for i in row}
+    for table in sorted(set(table_of.values())):
+        run = [i for i in row if table_of[i] == table]
+        bounds, half = bounds_of(tables[table]), len(tables[table]) // 2 - 1
         for i in run:
-            values[i] = decoder.symbol(bounds) - half
+            symbols[i] = decoder.symbol(bounds) - half
         for i in run:
-            if values[i] > half:
-                values[i] = _read_escape(decoder, half)
-    return values
+            if symbols[i] > half:
+                symbols[i] = _read_escape(decoder, half)
 
 
 def _read_escape(decoder: RangeDecoder, half: int) -> int:
@@ -93,8 +119,8 @@ def _read_escape(decoder: RangeDecoder, half: int) -> int:
     return -magnitude if decoder.bit() else magnitude
 
 
-def read_tile(data: bytes, tensors: Tensors, level: int, height: int, width: int) -> tuple[Integers, Integers]:
-    """A tile of (height, width) latents → ẑ (nz, h, w) and r (M, height, width)."""
+def read_tile(data: bytes, tensors: Tensors, level: int, height: int, width: int) -> tuple[Integers, Integers, Integers]:
+    """A tile of (height, width) latents → ẑ (nz, h, w), symbols (M, height, width), and 1 for those of the second quantiser."""
     decoder = RangeDecoder(data)
     z_hat = read_hyper(decoder, tensors["tables.hyper"].tolist(), -(-height // 4), -(-width // 4))
     halves = tensors["tables.half"].astype(np.int64)
@@ -102,15 +128,16 @@ def read_tile(data: bytes, tensors: Tensors, level: int, height: int, width: int
     tables = [part.tolist() for part in np.split(tensors["tables.residual"].astype(np.int64), ends[:-1])]
     features = scale_features(tensors, z_hat)[:, :height, :width]
     m = tensors["scales.offset"].shape[1]
-    r = np.zeros((m, height, width), np.int64)
+    symbols, second = (np.zeros((m, height, width), np.int64) for _ in range(2))
     for step in range(4):
-        indexes = scale_indexes(tensors, step, features, r, level)
+        indexes = scale_indexes(tensors, step, features, symbols, level)
         places = step_places(m, height, width, step)
-        for place, value in zip(places, read_step(decoder, tables, [int(indexes[place]) for place in places]), strict=True):
-            r[place] = value
+        found = read_step(decoder, tables, [int(indexes[place]) for place in places])
+        for place, symbol, of_second in zip(places, *found, strict=True):
+            symbols[place], second[place] = symbol, of_second
     if not decoder.finished():
         raise ValueError("illegal: data left over")
-    return z_hat, r
+    return z_hat, symbols, second
 
 
 def step_places(m: int, height: int, width: int, step: int) -> list[tuple[int, int, int]]:
@@ -158,11 +185,11 @@ def scale_features(tensors: Tensors, z_hat: Integers) -> Integers:
     return a
 
 
-def scale_indexes(tensors: Tensors, step: int, features: Integers, r: Integers, level: int) -> Integers:
+def scale_indexes(tensors: Tensors, step: int, features: Integers, symbols: Integers, level: int) -> Integers:
     """(M, H, W); those of the step are used."""
     a = features
     if step:
-        h = np.clip(_layer(tensors, f"reduce{step}", np.minimum(np.abs(r), 15)), -127, 127)
+        h = np.clip(_layer(tensors, f"reduce{step}", np.minimum(np.abs(symbols), 15)), -127, 127)
         taps = tensors[f"scales.spread{step}.weight"].astype(np.int64)
         bias, shift = (tensors[f"scales.spread{step}.{part}"].astype(np.int64) for part in ("bias", "shift"))
         h = np.clip(_shifted(np.einsum("ck,ckyx->cyx", taps, _neighbourhoods(h)), bias, shift), 0, 127)

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aecodec import Codec, container
-from aecodec.entropy.coder import RESIDUAL_LIMIT, Decoder, Encoder, Models
+from aecodec.entropy.coder import SYMBOL_LIMIT, Decoder, Encoder, Models
 from aecodec.entropy.tables import TOTAL, Tables, fit, to_frequencies
+from aecodec.entropy.trellis import NEXT, Order, tables_of
 from aecodec.errors import FormatError, ModelError
 from aecodec.model.quality import Z_MAX
 from aecodec.model.scales import INDEXES
@@ -25,18 +26,17 @@ TABLES = fit(np.stack([np.exp(-np.abs(Z_VALUES) / width) for width in (0.2, 2.0,
 MODELS = Models(TABLES)
 
 Step = tuple[npt.NDArray[np.int32], npt.NDArray[np.uint8]]
-"""Residuals and the scale indexes they are coded under."""
+"""Symbols and the scale indexes they are coded under."""
 
 
 def as_step(symbols: list[tuple[int, int]]) -> Step:
-    """(index, residual) pairs as a step; what has index 0 is not coded, so it is zero."""
+    """(index, symbol) pairs as a step; what has index 0 is not coded, so it is zero."""
     indexes = np.array([index for index, _ in symbols], np.uint8)
-    residuals = np.array([residual if index else 0 for index, residual in symbols], np.int32)
-    return residuals, indexes
+    return np.array([symbol if index else 0 for index, symbol in symbols], np.int32), indexes
 
 
-residuals = st.integers(-3, 3) | st.integers(-300, 300) | st.integers(-RESIDUAL_LIMIT, RESIDUAL_LIMIT)
-steps = st.lists(st.tuples(st.integers(0, INDEXES - 1), residuals), max_size=80).map(as_step)
+symbols = st.integers(-3, 3) | st.integers(-300, 300) | st.integers(-SYMBOL_LIMIT, SYMBOL_LIMIT)
+steps = st.lists(st.tuples(st.integers(0, INDEXES - 1), symbols), max_size=200).map(as_step)
 hypers = st.tuples(st.integers(1, 3), st.integers(1, 3)).flatmap(
     lambda size: st.lists(
         st.integers(-Z_MAX, Z_MAX), min_size=CHANNELS * size[0] * size[1], max_size=CHANNELS * size[0] * size[1]
@@ -57,18 +57,18 @@ def test_decoder_gives_what_the_encoder_took(z_hat: npt.NDArray[np.int32], coded
     decoder = Decoder(MODELS, encode(z_hat, coded))
     assert np.array_equal(decoder.hyper(*z_hat.shape[1:]), z_hat)
     for values, indexes in coded:
-        assert np.array_equal(decoder.step(indexes), values)
+        assert np.array_equal(decoder.step(indexes)[0], values)
     decoder.finish()
 
 
-@pytest.mark.parametrize("residual", [0, 1, -1, 255, 256, -256, RESIDUAL_LIMIT, -RESIDUAL_LIMIT])
-def test_every_table_codes_small_residuals_and_escapes(residual: int) -> None:
+@pytest.mark.parametrize("symbol", [0, 1, -1, 255, 256, -256, SYMBOL_LIMIT, -SYMBOL_LIMIT])
+def test_every_table_codes_small_symbols_and_escapes(symbol: int) -> None:
     indexes = np.arange(INDEXES, dtype=np.uint8).repeat(3)
-    values = np.where(indexes > 0, residual, 0).astype(np.int32)
+    values = np.where(indexes > 0, symbol, 0).astype(np.int32)
     encoder = Encoder(MODELS)
     encoder.step(values, indexes)
     decoder = Decoder(MODELS, encoder.finish())
-    assert np.array_equal(decoder.step(indexes), values)
+    assert np.array_equal(decoder.step(indexes)[0], values)
     decoder.finish()
 
 
@@ -83,12 +83,16 @@ def test_size_is_within_one_percent_of_the_information() -> None:
     indexes = rng.integers(1, INDEXES, 40_000).astype(np.uint8)
     values = np.empty(len(indexes), np.int32)
     bits = 0.0
-    for index, row in enumerate(TABLES.residual, 1):
-        inside = row[:-1] / row[:-1].sum()
-        at = np.flatnonzero(indexes == index)
-        drawn = rng.choice(len(inside), len(at), p=inside)
-        values[at] = drawn - len(inside) // 2
-        bits -= np.log2(row[drawn] / TOTAL).sum()
+    order = Order(indexes)
+    states = np.zeros(order.width, np.uint8)
+    for row, dependent in ((order.plain, False), *((row, True) for row in order.rows)):
+        for at, lane in zip(row, range(len(row)), strict=True):
+            table = TABLES.residual[tables_of(indexes[at], states[lane] & 1 if dependent else 0)]
+            drawn = int(np.searchsorted(np.cumsum(table[:-1]), rng.integers(table[:-1].sum()), side="right"))
+            values[at] = drawn - (len(table) // 2 - 1)
+            bits -= np.log2(table[drawn] / TOTAL)
+            if dependent:
+                states[lane] = NEXT[states[lane], values[at] & 1]
     encoder = Encoder(MODELS)
     encoder.step(values, indexes)
     assert len(encoder.finish()) * 8 == pytest.approx(bits, rel=0.01)
@@ -104,7 +108,7 @@ def test_the_plain_decoder_of_the_specification_reads_symbols(z_hat: npt.NDArray
     assert np.array_equal(plain_decoder.read_hyper(decoder, TABLES.hyper.tolist(), *z_hat.shape[1:]), z_hat)
     for values, indexes in coded:
         tables = [row.tolist() for row in TABLES.residual]
-        assert plain_decoder.read_step(decoder, tables, indexes.tolist()) == values.tolist()
+        assert plain_decoder.read_step(decoder, tables, indexes.tolist())[0] == values.tolist()
     assert decoder.finished()
 
 
@@ -117,9 +121,9 @@ def test_the_plain_decoder_of_the_specification_reads_files(quality: float, size
     level = plain_decoder.level_of(tensors, content.header.quality)
     for payload, latent in zip(content.tiles, codec.symbols(data), strict=True):
         assert payload is not None
-        z_hat, residuals = plain_decoder.read_tile(payload, tensors, level, *latent.residuals.shape[1:])
-        assert np.array_equal(z_hat, latent.z_hat)
-        assert np.array_equal(residuals, latent.residuals)
+        read = plain_decoder.read_tile(payload, tensors, level, *latent.symbols.shape[1:])
+        for mine, theirs in zip(read, (latent.z_hat, latent.symbols, latent.shifted), strict=True):
+            assert np.array_equal(mine, theirs)
 
 
 # Hostile bytes. Whatever is not a FormatError, Rust's PanicException included, fails the test by itself.
@@ -138,7 +142,7 @@ def survives(data: bytes, indexes: npt.NDArray[np.uint8]) -> bool:
     try:
         decoder = Decoder(MODELS, data)
         assert np.abs(decoder.hyper(2, 2)).max() <= Z_MAX
-        assert np.abs(decoder.step(indexes), dtype=np.int64).max(initial=0) <= RESIDUAL_LIMIT
+        assert np.abs(decoder.step(indexes)[0], dtype=np.int64).max(initial=0) <= SYMBOL_LIMIT
         decoder.finish()
     except FormatError:
         return False
@@ -170,8 +174,8 @@ def test_a_flood_of_escapes_is_bounded() -> None:
 
 def test_an_escape_beyond_the_limit_is_refused() -> None:
     encoder = Encoder(MODELS)
-    encoder.step(np.array([RESIDUAL_LIMIT + 1], np.int32), np.array([10], np.uint8))
-    with pytest.raises(FormatError, match=f"{RESIDUAL_LIMIT + 1}, limit {RESIDUAL_LIMIT}"):
+    encoder.step(np.array([SYMBOL_LIMIT + 1], np.int32), np.array([10], np.uint8))
+    with pytest.raises(FormatError, match=f"{SYMBOL_LIMIT + 1}, limit {SYMBOL_LIMIT}"):
         Decoder(MODELS, encoder.finish()).step(np.array([10], np.uint8))
 
 

@@ -1,11 +1,12 @@
 """Symbols to bytes and back with a range coder. The only file that imports constriction.
 
-Symbols of one scale index are independent and share a table, so they are coded as one run: a few hundred calls a tile, not one
-call a symbol. Words are 32 bits, little-endian in the file; zero bytes at the end are left out.
+Symbols that share a table and don't depend on one another are coded as one run: a thousand calls a tile, not one call a symbol.
+Words are 32 bits, little-endian in the file; zero bytes at the end are left out.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 
 import constriction
@@ -15,16 +16,18 @@ import numpy.typing as npt
 from ..errors import FormatError
 from ..model.quality import Z_MAX
 from .tables import TOTAL, Tables
+from .trellis import NEXT, Indexes, Order, Shifted, Symbols, tables_of
 
-CODER_ID = 1
-"""constriction 0.5 range coder, 32-bit words, 24-bit probabilities, Categorical(perfect=False, lazy=False)."""
+CODER_ID = 3
+"""constriction 0.5 range coder, 32-bit words, 24-bit probabilities, Categorical(perfect=False, lazy=False); and the trellis.
 
-RESIDUAL_LIMIT = 32_767
-"""Largest |r|. Escapes carry |r| - half - 1 in Exp-Golomb code of order 4."""
+Coder 1 was the same without the trellis, every residual an integer.
+"""
+
+SYMBOL_LIMIT = 32_767
+"""Largest |symbol|. Escapes carry |symbol| - half - 1 in Exp-Golomb code of order 4."""
 GOLOMB_ORDER = 4
 GOLOMB_MAX_PREFIX = 12
-
-Symbols = npt.NDArray[np.int32]
 
 
 class Models:
@@ -51,13 +54,17 @@ class Encoder:
         for channel, model in zip(z_hat, self.models.hyper, strict=True):
             self.coder.encode(channel.ravel() + Z_MAX, model)
 
-    def step(self, residuals: Symbols, indexes: npt.NDArray[np.uint8]) -> None:
-        """The residuals (n,) of one step, whose scale indexes are (n,); those of index 0 must be zero."""
-        order, starts = _runs(indexes)
-        by_run = residuals[order]
-        for index, (start, stop) in enumerate(pairwise(starts[1:])):
-            if stop > start:
-                self._run(by_run[start:stop], index)
+    def step(self, symbols: Symbols, indexes: Indexes) -> None:
+        """The symbols (n,) of one step, whose scale indexes are (n,); those of index 0 must be zero."""
+        order = Order(indexes)
+        for run, table in _runs(tables_of(indexes[order.plain], 0)):
+            self._run(symbols[order.plain[run]], table)
+        states = np.zeros(order.width, np.uint8)
+        for row in order.rows:
+            values = symbols[row]
+            for run, table in _runs(tables_of(indexes[row], states[: len(row)] & 1)):
+                self._run(values[run], table)
+            states[: len(row)] = NEXT[states[: len(row)], values & 1]
 
     def _run(self, values: Symbols, row: int) -> None:
         half = self.models.half[row]
@@ -87,16 +94,19 @@ class Decoder:
         planes = [self._decode(model, height * width) - Z_MAX for model in self.models.hyper]
         return np.stack(planes).reshape(-1, height, width)
 
-    def step(self, indexes: npt.NDArray[np.uint8]) -> Symbols:
-        """The residuals (n,) of one step from their scale indexes (n,)."""
-        order, starts = _runs(indexes)
-        by_run = np.zeros(len(indexes), np.int32)
-        for index, (start, stop) in enumerate(pairwise(starts[1:])):
-            if stop > start:
-                by_run[start:stop] = self._run(int(stop - start), index)
-        residuals = np.empty_like(by_run)
-        residuals[order] = by_run
-        return residuals
+    def step(self, indexes: Indexes) -> tuple[Symbols, Shifted]:
+        """The symbols (n,) of one step from their scale indexes (n,), and which are of the second quantiser."""
+        order = Order(indexes)
+        symbols, shifted = np.zeros(len(indexes), np.int32), np.zeros(len(indexes), np.uint8)
+        for run, table in _runs(tables_of(indexes[order.plain], 0)):
+            symbols[order.plain[run]] = self._run(len(run), table)
+        states = np.zeros(order.width, np.uint8)
+        for row in order.rows:
+            shifted[row] = states[: len(row)] & 1
+            for run, table in _runs(tables_of(indexes[row], shifted[row])):
+                symbols[row[run]] = self._run(len(run), table)
+            states[: len(row)] = NEXT[states[: len(row)], symbols[row] & 1]
+        return symbols, shifted
 
     def _run(self, count: int, row: int) -> Symbols:
         half = self.models.half[row]
@@ -116,8 +126,8 @@ class Decoder:
         for bit in rest:
             code = code << 1 | bit
         magnitude = code - (1 << GOLOMB_ORDER) + half + 1
-        if magnitude > RESIDUAL_LIMIT:
-            raise FormatError(f"tile: an escaped symbol is {magnitude}, limit {RESIDUAL_LIMIT}")
+        if magnitude > SYMBOL_LIMIT:
+            raise FormatError(f"tile: an escaped symbol is {magnitude}, limit {SYMBOL_LIMIT}")
         return -magnitude if negative else magnitude
 
     def _decode(self, model: constriction.stream.model.Model, count: int) -> Symbols:
@@ -133,11 +143,14 @@ class Decoder:
             raise FormatError("tile: data left over after the last symbol")
 
 
-def _runs(indexes: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """The stable order that sorts symbols by scale index, and where each index starts in it (65 bounds)."""
-    order = np.argsort(indexes, kind="stable")
-    starts = np.concatenate([[0], np.cumsum(np.bincount(indexes, minlength=64))])
-    return order, starts
+def _runs(tables: npt.NDArray[np.uint8]) -> Iterator[tuple[npt.NDArray[np.intp], int]]:
+    """What is coded together of symbols with the tables (n,): for each table, ascending, its symbols in their order."""
+    order = np.argsort(tables, kind="stable")
+    in_order = tables[order]
+    starts = np.flatnonzero(in_order[1:] != in_order[:-1]) + 1
+    for start, stop in pairwise([0, *starts.tolist(), len(order)]):
+        if stop > start:
+            yield order[start:stop], int(in_order[start])
 
 
 def _escape_bits(value: int, half: int) -> Symbols:

@@ -1,14 +1,15 @@
 """Integer frequency tables: what the entropy coder knows of the symbols. NORMATIVE.
 
-Frequencies are integers of at least 1 that sum to 2^16. ẑ has a table per channel over -Z_MAX..Z_MAX. A residual r has one of 64
-tables, chosen by its scale index: values -half..half, then an escape symbol for everything outside. Index 0 has no table: such
-symbols are zero and not coded.
+Frequencies are integers of at least 1 that sum to 2^16. ẑ has a table per channel over -Z_MAX..Z_MAX. The symbol of a residual
+has one of TABLES tables, chosen by its scale index and quantiser (`trellis.py`): values -half..half, then an escape symbol for
+everything outside. Index 0 has no table: such symbols are zero and not coded.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil, erf, exp, sqrt
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ import numpy.typing as npt
 from ..errors import ModelError
 from ..model.quality import Z_MAX
 from ..model.scales import INDEX_STEP, INDEXES, SCALE_MIN
+from .trellis import FIRST_DEPENDENT, TABLES, residuals_of
 
 TOTAL = 1 << 16
 MAX_HALF = 255
@@ -25,7 +27,7 @@ Frequencies = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Tables:
-    """``hyper`` (nz, 2·Z_MAX+1); ``residual`` one row (2·half+2,) for each scale index from 1 on, the last entry the escape."""
+    """``hyper`` (nz, 2·Z_MAX+1); ``residual`` TABLES rows (2·half+2,), the last entry the escape."""
 
     hyper: Frequencies
     residual: tuple[Frequencies, ...]
@@ -37,7 +39,9 @@ class Tables:
         halves = tensors["tables.half"].astype(np.int64)
         flat = tensors["tables.residual"].astype(np.int64)
         ends = np.cumsum(2 * halves + 2)
-        if hyper.shape[1] != 2 * Z_MAX + 1 or len(halves) != INDEXES - 1 or ends[-1] != len(flat):
+        if len(halves) != TABLES:
+            raise ModelError(f"tables: {len(halves)} of residuals, must be {TABLES}; those of other formats can't be used")
+        if hyper.shape[1] != 2 * Z_MAX + 1 or ends[-1] != len(flat):
             raise ModelError("tables: shapes do not fit")
         tables = cls(hyper, tuple(np.split(flat, ends[:-1])))
         for row in (*hyper, *tables.residual):
@@ -63,29 +67,30 @@ def to_frequencies(weights: npt.NDArray[np.float64]) -> Frequencies:
     return frequencies
 
 
-def gaussian_weights(index: int) -> npt.NDArray[np.float64]:
+def gaussian_weights(table: int) -> npt.NDArray[np.float64]:
     """Probabilities of a residual table before any real symbol has been seen: a Gaussian with slightly heavier tails."""
-    from math import erf, exp, sqrt
-
+    shifted = table >= INDEXES - 1
+    index = table - (INDEXES - 1) + FIRST_DEPENDENT if shifted else table + 1
     sigma = SCALE_MIN * exp(index * INDEX_STEP)
-    half = int(min(max(2, np.ceil(6 * sigma)), MAX_HALF))
-    edges = np.array([erf((v - 0.5) / sigma / sqrt(2)) for v in range(-half, half + 2)])
+    half = int(min(max(2, ceil(6 * sigma)), MAX_HALF))
+    values = residuals_of(np.arange(-half - 1, half + 2, dtype=np.int32), int(shifted)).astype(np.float64)
+    edges = np.array([erf(edge / sigma / sqrt(2)) for edge in (values[1:] + values[:-1]) / 2])
     inside = np.maximum(np.diff(edges) / 2, 0)
     return np.append(inside + 1e-6, 1e-6)
 
 
 def fit(hyper_pmf: npt.NDArray[np.float64], counts: Mapping[int, npt.NDArray[np.int64]], prior: float = 500.0) -> Tables:
-    """Tables from p(ẑ) (nz, 2·Z_MAX+1) and counts of real residuals: ``counts[index]`` (2·32767+1,) of values -32767..32767.
+    """Tables from p(ẑ) (nz, 2·Z_MAX+1) and counts of real symbols: ``counts[table]`` (2·32767+1,) of values -32767..32767.
 
-    Counts are made symmetric and smoothed with ``prior`` symbols drawn from the Gaussian of the index.
+    Counts are made symmetric and smoothed with ``prior`` symbols drawn from the Gaussian of the table.
     """
     residual = []
-    for index in range(1, INDEXES):
-        weights = gaussian_weights(index)
+    for table in range(TABLES):
+        weights = gaussian_weights(table)
         half = len(weights) // 2 - 1
         smooth = weights / weights.sum() * prior
-        if index in counts:
-            seen = counts[index]
+        if table in counts:
+            seen = counts[table]
             middle = len(seen) // 2
             inside = seen[middle - half : middle + half + 1]
             smooth[:-1] += (inside + inside[::-1]) / 2

@@ -14,8 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..entropy.tables import Tables
 from ..errors import ModelError
 from .context import ContextMeans, FirstMeans
+from .dependent import Choice, Chooser, SymbolCosts
 from .hyper import HyperPrior, hyper_analysis, hyper_synthesis
 from .masks import STEPS, step_masks
 from .quality import LMBDA_MAX, LMBDA_MIN, NODES, Z_MAX
@@ -46,6 +48,10 @@ def analysis(config: ModelConfig, inputs: int = 3) -> Analysis:
     return Analysis(config.n1, config.n2, config.m, config.blocks1, config.blocks2, inputs)
 
 
+Choose = Callable[[int, Tensor, Tensor], Choice]
+"""(step, values (B, M, H, W), their scale indexes) → what becomes of those of the step."""
+
+
 class Estimate(NamedTuple):
     """What `AutoEncoder.forward` returns."""
 
@@ -58,12 +64,13 @@ class Estimate(NamedTuple):
 
 
 class Steps(NamedTuple):
-    """What `AutoEncoder.code_steps` returns, all (B, M, H, W): y_hat = residual + mean, and the scale indexes."""
+    """What `AutoEncoder.code_steps` returns, all (B, M, H, W)."""
 
     y_hat: Tensor
-    residual: Tensor
     scale_index: Tensor
     mean: Tensor
+    bits: Tensor
+    """what the symbols cost, as the choice has it"""
 
 
 def node_weights(lmbda: Tensor) -> Tensor:
@@ -93,6 +100,7 @@ class AutoEncoder(nn.Module):
         self.context = nn.ModuleList([FirstMeans(c.m, c.nc), *(ContextMeans(c.m, c.nc) for _ in range(STEPS - 1))])
         self.scale_net = ScaleNet(c.m, c.nz, STEPS)
         self.prior = HyperPrior(c.nz)
+        self.symbol_costs = SymbolCosts()
         log_gain = math.log(50) + 0.5 * torch.linspace(math.log(LMBDA_MIN), math.log(LMBDA_MAX), NODES)
         self.g_a.log_gain.data.copy_(log_gain[:, None])
         self.g_s.log_gain.data.copy_(-log_gain[:, None])
@@ -100,8 +108,8 @@ class AutoEncoder(nn.Module):
     def forward(self, x: Tensor, lmbda: Tensor) -> Estimate:
         """x (B, 3, H, W) in [0, 1], H and W multiples of 64; lmbda (B,).
 
-        Training: the rate is that of additive uniform noise, the distortion that of rounding with a straight-through gradient
-        (Minnen & Singh, ICIP 2020, section 3.2). Evaluation: everything is rounded, and index 0 is not coded, as in a file.
+        Training: the rate is that of additive uniform noise, the distortion that of quantising as for a file, with a
+        straight-through gradient (after Minnen & Singh, ICIP 2020, section 3.2). Evaluation: both are as in a file.
         """
         nodes = node_weights(lmbda)
         return self.code(self.g_a(x, nodes), nodes)
@@ -110,35 +118,40 @@ class AutoEncoder(nn.Module):
         """The rest of `forward`, for a scaled latent (B, M, H/16, W/16) of any g_a; nodes (B, NODES)."""
         z = self.h_a(y).float()  # (B, nz, H/64, W/64)
         z_hat = round_through(z).clamp(-Z_MAX, Z_MAX)
-        bits_z = self.prior.bits(self._for_rate(z, z_hat))
-        steps = self.code_steps(y, z_hat, nodes, round_through)
-        bits_y = gaussian_bits(self._for_rate(y - steps.mean, steps.residual), log_scale(steps.scale_index))
-        if not self.training:
-            bits_y = bits_y * (steps.scale_index > 0)
+        bits_z = self.prior.bits(_with_noise(z) if self.training else z_hat)
+        choose = Chooser(self.symbol_costs)
+        steps = self.code_steps(y, z_hat, nodes, choose)
+        if self.training:
+            bits_y = gaussian_bits(_with_noise(y - steps.mean), log_scale(steps.scale_index))
+            self.symbol_costs.remember(choose.seen)
+        else:
+            bits_y = steps.bits
         x_hat = self.g_s(steps.y_hat, nodes)
         return Estimate(x_hat, bits_y.flatten(1).sum(1), bits_z.flatten(1).sum(1))
 
-    def code_steps(self, y: Tensor, z_hat: Tensor, nodes: Tensor, quantise: Callable[[Tensor], Tensor]) -> Steps:
+    def code_steps(self, y: Tensor, z_hat: Tensor, nodes: Tensor, choose: Choose) -> Steps:
         """The four steps: y (B, M, H, W), ẑ (B, nz, ⌈H/4⌉, ⌈W/4⌉), and what makes residuals of what the means leave of y."""
         height, width = y.shape[2:]
         features = self.h_s(z_hat)[:, :, :height, :width]
         with exact():
             scale_features = self.scale_net.features(z_hat)[:, :, :height, :width]
-        y_hat, residual, index, mean = (torch.zeros_like(y) for _ in range(4))
+        y_hat, index, mean, symbol, bits = (torch.zeros_like(y) for _ in range(5))
         for k, mask_np in enumerate(step_masks(*y.shape[1:])):
             mask = torch.from_numpy(mask_np)
             mu_k = self.context[k](y_hat, features) if k else self.context[0](features)
             with exact():
-                index_k = self.scale_net.index(k, scale_features, residual.detach().round() if k else None, nodes)
-            r_k = quantise(y - mu_k) * (index_k.detach() > 0)
-            y_hat = torch.where(mask, r_k + mu_k, y_hat)
-            residual = torch.where(mask, r_k, residual)
+                index_k = self.scale_net.index(k, scale_features, symbol if k else None, nodes)
+            chosen = choose(k, y - mu_k, index_k)
+            y_hat = torch.where(mask, chosen.residual + mu_k, y_hat)
             index = torch.where(mask, index_k, index)
             mean = torch.where(mask, mu_k, mean)
-        return Steps(y_hat, residual, index, mean)
+            symbol = torch.where(mask, chosen.symbol, symbol)
+            bits = torch.where(mask, chosen.bits, bits)
+        return Steps(y_hat, index, mean, bits)
 
-    def _for_rate(self, value: Tensor, rounded: Tensor) -> Tensor:
-        return value + torch.rand_like(value) - 0.5 if self.training else rounded
+
+def _with_noise(value: Tensor) -> Tensor:
+    return value + torch.rand_like(value) - 0.5
 
 
 def from_weights(weights: Weights) -> AutoEncoder:
@@ -148,6 +161,7 @@ def from_weights(weights: Weights) -> AutoEncoder:
         model.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in weights.floats.items()}, strict=False)
         scales = {name: torch.from_numpy(np.asarray(t)) for name, t in weights.tensors.items() if name.startswith("scales.")}
         model.scale_net.load_integers(scales)
+        model.symbol_costs.load(Tables.load(weights.tensors))
     except (KeyError, RuntimeError, TypeError) as error:
         raise ModelError(f"model {weights.path}: not that of an autoencoder ({' '.join(str(error).split())})") from error
     return model

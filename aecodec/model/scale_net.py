@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .quality import NODES
-from .scales import ACTIVATION_MAX, ACTIVATION_STEPS, INDEX_STEP, INDEXES, RESIDUAL_MAX, SCALE_MIN
+from .scales import ACTIVATION_MAX, ACTIVATION_STEPS, INDEX_STEP, INDEXES, SCALE_MIN, SYMBOL_MAX
 
 
 def round_through(x: Tensor) -> Tensor:
@@ -124,11 +124,11 @@ class ScaleNet(nn.Module):
                 a = F.pixel_shuffle(a, 2)
         return a
 
-    def index(self, step: int, features: Tensor, residuals: Tensor | None, nodes: Tensor) -> Tensor:
-        """Scale indexes (B, M, H, W) of a step, integers 0..63 with a gradient; ``residuals`` as in `ScalePath.index`."""
+    def index(self, step: int, features: Tensor, symbols: Tensor | None, nodes: Tensor) -> Tensor:
+        """Scale indexes (B, M, H, W) of a step, integers 0..63 with a gradient; ``symbols`` as in `ScalePath.index`."""
         a = features
-        if residuals is not None:
-            magnitude = residuals.abs().clamp(max=RESIDUAL_MAX)
+        if symbols is not None:
+            magnitude = symbols.abs().clamp(max=SYMBOL_MAX)
             h = activate(self.reduce[step - 1](magnitude), low=-ACTIVATION_MAX)
             h = activate(self.spread[step - 1](h))
             a = torch.cat([h, a], 1)

@@ -2,7 +2,7 @@
 
     ẑ ─ conv3×3 ─ 1×1 ─ shuffle ─ conv3×3 ─ 1×1 ─ shuffle ─┬─ 1×1 ──────────────── + offset(level) → index of step 0
                                                           │
-    |r| so far, ≤ 15 ─ 1×1 ─ depth-wise 3×3 ───────────────┴─ 1×1 of both ─ + offset(level) → index of steps 1..3
+    |k| so far, ≤ 15 ─ 1×1 ─ depth-wise 3×3 ───────────────┴─ 1×1 of both ─ + offset(level) → index of steps 1..3
 
 Integer formats. Weights are int8 with a shift per output channel (a step of 2^-shift), hidden activations are integers
 0..127 in units of 1/16, results are in 1/16 of a scale index. A layer is ``rshift(W·a + b, shift)``, rounded half up, clamped.
@@ -32,8 +32,8 @@ INDEX_STEP = math.log(SCALE_MAX / SCALE_MIN) / (INDEXES - 1)
 
 ACTIVATION_MAX = 127
 ACTIVATION_STEPS = 16
-RESIDUAL_MAX = 15
-"""|r| is clamped to this before it enters the network."""
+SYMBOL_MAX = 15
+"""The size of symbols is clamped to this before they enter the network."""
 EXACT_BELOW = 1 << 24
 """Integers below this are exact in float32."""
 
@@ -76,7 +76,7 @@ class ScalePath:
             return IntegerLayer.load(tensors, f"scales.{name}", input_max)
 
         self.trunk = [layer("trunk0", Z_MAX), *(layer(f"trunk{i}", ACTIVATION_MAX) for i in (1, 2, 3))]
-        self.reduce = [layer(f"reduce{k}", RESIDUAL_MAX) for k in range(1, steps)]
+        self.reduce = [layer(f"reduce{k}", SYMBOL_MAX) for k in range(1, steps)]
         self.spread = [layer(f"spread{k}", ACTIVATION_MAX) for k in range(1, steps)]
         self.out = [layer(f"out{k}", ACTIVATION_MAX) for k in range(steps)]
         self.offset = tensors["scales.offset"].astype(np.int32)  # (NODES, M), 1/16 of an index
@@ -97,15 +97,15 @@ class ScalePath:
         return np.ascontiguousarray(a[:, :height, :width])
 
     def index(
-        self, step: int, features: npt.NDArray[np.float32], residuals: Integers | None, level: int
+        self, step: int, features: npt.NDArray[np.float32], symbols: Integers | None, level: int
     ) -> npt.NDArray[np.uint8]:
         """Scale indexes (n,) of a step's symbols, in their order.
 
-        ``residuals`` (M, H, W) hold r of the steps before, zero elsewhere (None at step 0).
+        ``symbols`` (M, H, W) are those of the steps before, zero elsewhere (None at step 0).
         """
         a = features
-        if residuals is not None:
-            magnitude = np.minimum(np.abs(residuals), RESIDUAL_MAX).astype(np.float32)
+        if symbols is not None:
+            magnitude = np.minimum(np.abs(symbols), SYMBOL_MAX).astype(np.float32)
             h = self.reduce[step - 1](magnitude.reshape(len(magnitude), -1))
             h = np.clip(h, -ACTIVATION_MAX, ACTIVATION_MAX)
             h = _depthwise(self.spread[step - 1], h.reshape(-1, *features.shape[1:]))

@@ -1,7 +1,7 @@
 """A trained model to a weights file: float networks, the integer scale path, tables fitted on real symbols, the quality scale.
 
-The tables are refitted last: photographs are coded with provisional tables, and the residuals that really occur under each scale
-index are counted.
+The tables are refitted last: photographs are coded with provisional tables, and the symbols that really occur under each are
+counted; first in a few, because which ones the encoder chooses depends on the tables, then in all.
 """
 
 from __future__ import annotations
@@ -15,16 +15,22 @@ import torch
 from tqdm import tqdm
 
 from ..codec import Codec
-from ..entropy.coder import RESIDUAL_LIMIT
+from ..entropy.coder import SYMBOL_LIMIT
 from ..entropy.tables import TOTAL, Tables, fit
+from ..entropy.trellis import TABLES, tables_of
 from ..model import weights
 from ..model.autoencoder import AutoEncoder, from_weights
 from ..model.quality import MAX_LEVEL, Z_MAX
-from ..model.scales import INDEXES
 from .task import Pixels
 
 LEVEL_OF_DEFAULT = 4013
 """λ = 0.024, near 35 dB on Kodak: quality 75."""
+
+NOT_FLOATS = ("scale_net.", "symbol_costs.")
+"""What of a model does not go into its file as it is: the one as integers, the other as tables."""
+
+FEW = 6
+"""A first look at the symbols takes every sixth photograph."""
 
 HYPER_PRIOR = 2000.0
 """How many symbols the learned prior of ẑ counts for beside those that are seen."""
@@ -32,7 +38,7 @@ HYPER_PRIOR = 2000.0
 
 def write_weights(model: AutoEncoder, tables: Tables, path: Path) -> None:
     """Write a weights file."""
-    floats = {k: v.detach().numpy() for k, v in model.state_dict().items() if not k.startswith("scale_net.")}
+    floats = {k: v.detach().numpy() for k, v in model.state_dict().items() if not k.startswith(NOT_FLOATS)}
     integers = {k: v.numpy() for k, v in model.scale_net.integers().items()}
     tensors = {**weights.packed(floats), **integers, **tables.tensors(), "quality.levels": quality_levels().astype(np.uint16)}
     weights.save(path, tensors, model.config.to_dict())
@@ -52,16 +58,18 @@ def quality_levels() -> npt.NDArray[np.int32]:
 def refit_tables(path: Path, images: list[Pixels], qualities: Sequence[float] = (5, 25, 45, 65, 80, 90, 100)) -> Tables:
     """Tables from the symbols of real photographs, coded with the weights file at ``path``."""
     codec = Codec(path)
-    counts = {index: np.zeros(2 * RESIDUAL_LIMIT + 1, np.int64) for index in range(1, INDEXES)}
+    counts = {table: np.zeros(2 * SYMBOL_LIMIT + 1, np.int64) for table in range(TABLES)}
     tables = Tables.load(codec.weights.tensors)
     hyper = tables.hyper / TOTAL * HYPER_PRIOR
     channel = np.arange(len(hyper))[:, None]
     for image in tqdm(images, "counting symbols", unit="img"):
         for quality in qualities:
             for latent in codec.symbols(codec.compress(image, quality=quality, effort=0, check=False)):
-                for index in np.unique(latent.indexes[latent.indexes > 0]):
-                    seen = latent.residuals[latent.indexes == index]
-                    counts[int(index)] += np.bincount(seen + RESIDUAL_LIMIT, minlength=2 * RESIDUAL_LIMIT + 1)
+                coded = latent.indexes > 0
+                tables_seen = tables_of(latent.indexes[coded], latent.shifted[coded])
+                for table in np.unique(tables_seen):
+                    seen = latent.symbols[coded][tables_seen == table]
+                    counts[int(table)] += np.bincount(seen + SYMBOL_LIMIT, minlength=2 * SYMBOL_LIMIT + 1)
                 z_hat = latent.z_hat.reshape(len(hyper), -1)
                 np.add.at(hyper, (np.broadcast_to(channel, z_hat.shape), z_hat + Z_MAX), 1)
     return fit(hyper, counts)
@@ -70,9 +78,11 @@ def refit_tables(path: Path, images: list[Pixels], qualities: Sequence[float] = 
 def export(model: AutoEncoder, images: list[Pixels], path: Path) -> None:
     """Write the weights file of a model, its tables fitted on photographs."""
     draft = path.with_suffix(".draft")
+    tables = provisional_tables(model)
     try:
-        write_weights(model, provisional_tables(model), draft)
-        tables = refit_tables(draft, images)
+        for some in (images[::FEW], images):
+            write_weights(model, tables, draft)
+            tables = refit_tables(draft, some)
     finally:
         draft.unlink(missing_ok=True)
     write_weights(model, tables, path)

@@ -1,0 +1,111 @@
+"""How the encoder chooses symbols: the path through the trellis (`trellis.py`) that costs least in bits and error.
+
+The latent is scaled so that its quantization step is 1 at every quality, and in these units a squared error costs about the same
+everywhere: between 4 and 9 bits of λ·255²·MSE per squared step, channel by channel (measured; high-rate theory says
+6 / (2·ln 2) = 4.3 to 8.7). More weight than that pays, because a wrong value also misleads the contexts that see it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from .tables import TOTAL, Tables
+from .trellis import NEXT, TABLES, Indexes, Order, Shifted, Symbols, residuals_of, tables_of
+
+WEIGHT = 12.0
+"""Bits that one squared step of error counts for."""
+LARGEST = 31
+"""Larger symbols are taken to cost what this one costs."""
+
+Floats = npt.NDArray[np.float32]
+Real = TypeVar("Real", np.float32, np.float64)
+Bits = npt.NDArray[np.float32]
+"""What a symbol costs with its sign, by table and |symbol|: (TABLES, LARGEST + 1)."""
+
+STATES = len(NEXT)
+_EDGES = [[(s, parity) for s in range(STATES) for parity in (0, 1) if NEXT[s, parity] == state] for state in range(STATES)]
+FROM = np.array([[s for s, _ in edges] for edges in _EDGES])
+"""The two states that lead to each, (STATES, 2)."""
+BRANCH = np.array([[2 * (s % 2) + parity for s, parity in edges] for edges in _EDGES])
+"""By which *branch* they do, (STATES, 2): 2·quantiser + parity, 0..3."""
+
+
+class Quantised(NamedTuple):
+    """Symbols, which quantiser each is of, and what they stand for, all (n,); zero where the scale index is 0."""
+
+    symbols: Symbols
+    shifted: Shifted
+    residuals: Floats
+
+
+def bits_of(tables: Tables) -> Bits:
+    """What the symbols of tables cost."""
+    bits = np.empty((TABLES, LARGEST + 1), np.float32)
+    for row, frequencies in zip(bits, tables.residual, strict=True):
+        half = len(frequencies) // 2 - 1
+        either = frequencies[half:-1] + frequencies[half::-1]  # of 0, ±1, ±2 …; the two signs may differ by one
+        row[:] = -np.log2(either[np.minimum(np.arange(LARGEST + 1), half)] / (2 * TOTAL))
+    return bits
+
+
+def quantise(values: Floats, indexes: Indexes, bits: Bits, weight: float = WEIGHT) -> Quantised:
+    """Symbols for values (n,) with the scale indexes (n,), by the Viterbi algorithm, all lanes of a step at once."""
+    order = Order(indexes)
+    sizes, shifted = np.zeros(len(values), np.int32), np.zeros(len(values), np.uint8)
+    for part, quantisers in ((order.plain, 1), (order.dependent, 2)):
+        cost, best = branches(np.abs(values[part]), indexes[part], bits, weight, quantisers)
+        branch = cost.argmin(0) if quantisers == 1 else _cheapest_path(cost, order.width)
+        sizes[part] = best[branch, np.arange(len(part))]
+        shifted[part] = branch >> 1
+    symbols = np.sign(values).astype(np.int32) * sizes
+    return Quantised(symbols, shifted, residuals_of(symbols, shifted))
+
+
+def branches(size: Floats, indexes: Indexes, bits: Bits, weight: float, quantisers: int) -> tuple[Floats, Symbols]:
+    """For each branch of one or two quantisers (2·quantisers, n) the best |symbol| for magnitudes ``size`` (n,), and its cost.
+
+    Of a branch, whose values are 2 apart, those next below and above the magnitude are tried: none farther off can be worth it.
+    """
+    cost = np.full((2 * quantisers, len(size)), np.inf, np.float32)
+    best = np.zeros(cost.shape, np.int32)
+    for branch in range(len(cost)):
+        shift, parity = divmod(branch, 2)
+        row = tables_of(indexes, shift).astype(np.intp) * (LARGEST + 1)
+        below = np.floor((size + np.float32(0.5 * shift - parity)) / 2).astype(np.int32) * 2 + parity
+        for symbol in (np.maximum(below, parity), below + 2):
+            error = size - np.maximum(symbol - np.float32(0.5 * shift), 0)
+            total = error * error * np.float32(weight) + bits.ravel()[row + np.minimum(symbol, LARGEST)]
+            better = total < cost[branch]
+            np.copyto(cost[branch], total, where=better)
+            np.copyto(best[branch], symbol, where=better)
+    return cost, best
+
+
+def in_rows(values: npt.NDArray[Real], width: int, fill: float = 0) -> npt.NDArray[Real]:
+    """values (4, n) of symbols in rows of ``width`` → (rows, 4, width), filled up where the last row is short."""
+    rows = -(-values.shape[1] // width)
+    whole = np.full((4, rows * width), fill, values.dtype)
+    whole[:, : values.shape[1]] = values
+    return np.ascontiguousarray(whole.reshape(4, rows, width).swapaxes(0, 1))
+
+
+def _cheapest_path(cost: Floats, width: int) -> npt.NDArray[np.intp]:
+    """The branches (n,) of the cheapest path through every lane; cost (4, n), n symbols in rows of ``width``."""
+    by_row = in_rows(cost, width)
+    total = np.full((STATES, width), np.inf, np.float32)
+    total[0] = 0
+    second = np.empty((len(by_row), STATES, width), np.bool_)  # whether a state is better reached from the second of its two
+    for step, better in zip(by_row, second, strict=True):
+        one, two = (total[FROM[:, i]] + step[BRANCH[:, i]] for i in (0, 1))
+        np.less(two, one, out=better)
+        total = np.minimum(one, two)
+    state, lane = total.argmin(0), np.arange(width)
+    path = np.empty((len(by_row), width), np.intp)
+    for row in reversed(range(len(by_row))):
+        way = second[row][state, lane].astype(np.intp)
+        path[row] = BRANCH[state, way]
+        state = FROM[state, way]
+    return path.ravel()[: cost.shape[1]]

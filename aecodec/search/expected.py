@@ -1,0 +1,94 @@
+"""What a residual becomes if the path through the trellis is drawn at random: expected values, bits, and their slopes. No torch.
+
+At a temperature T a path has a probability in proportion to exp(-cost / T), its cost that of `entropy.quantiser`: at T → 0 it is
+the path that the encoder chooses, at a high T all values near a residual play a part, and what is expected depends smoothly on
+the residual. Probabilities of single symbols come from the forward–backward algorithm (Bahl et al., 1974).
+
+Slopes leave aside that other symbols of a lane would change, too.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ..entropy.quantiser import BRANCH, FROM, LARGEST, STATES, Bits, Floats, branches, in_rows
+from ..entropy.trellis import NEXT, Indexes, Order, residuals_of, tables_of
+
+Doubles = npt.NDArray[np.float64]
+
+UNLIKELY = 150.0
+"""Nothing is taken to be less likely than exp(-UNLIKELY) times another, so that no lane comes to a dead end."""
+
+_STATE = np.arange(STATES)
+_EVEN = 2 * (_STATE % 2)
+"""The branch by which each state is left with an even symbol; with an odd one it is the next."""
+
+
+class Expected(NamedTuple):
+    """Of symbols (n,), all float32; zero where the scale index is 0."""
+
+    residual: Floats
+    bits: Floats
+    variance: Floats
+    """of the residual"""
+    residual_slope: Floats
+    """its derivative with respect to the value; those of the others follow"""
+    bits_slope: Floats
+    variance_slope: Floats
+
+
+def expect(values: Floats, indexes: Indexes, bits: Bits, weight: float, temperature: float) -> Expected:
+    """What is expected of values (n,) with the scale indexes (n,); ``weight`` and ``bits`` as in `quantise`."""
+    order = Order(indexes)
+    found = np.zeros((len(Expected._fields), len(values)), np.float32)
+    for part, quantisers in ((order.plain, 1), (order.dependent, 2)):
+        sign, own = np.sign(values[part]), indexes[part]
+        cost, best = branches(np.abs(values[part]), own, bits, weight, quantisers)
+        likely = _likelihoods(cost.astype(np.float64) / temperature)
+        share = (likely / likely.sum(0) if quantisers == 1 else _shares(likely, order.width)).astype(np.float32)
+        shift = np.arange(len(cost), dtype=np.uint8)[:, None] // 2
+        cost_in_bits = bits[tables_of(own, shift), np.minimum(best, LARGEST)]
+        residual = residuals_of(best, shift)
+        mean, mean_bits = (share * residual).sum(0), (share * cost_in_bits).sum(0)
+        apart = residual - mean
+        variance = (share * apart**2).sum(0)
+        slope = np.float32(2 * weight / temperature)
+        bits_slope = slope * (share * apart * (cost_in_bits - mean_bits)).sum(0)
+        variance_slope = slope * (share * apart**3).sum(0)
+        found[:, part] = mean * sign, mean_bits, variance, slope * variance, bits_slope * sign, variance_slope * sign
+    return Expected(*found)
+
+
+def _likelihoods(cost: Doubles) -> Doubles:
+    """exp(-cost) of the branches (2 or 4, n) but for a factor, first of those of a quantiser, then of the quantisers."""
+    of_two = cost.reshape(len(cost) // 2, 2, cost.shape[1])
+    least = of_two.min(1, keepdims=True)
+    above = np.minimum(of_two - least, UNLIKELY) + np.minimum(least - least.min(0), UNLIKELY)
+    likely: Doubles = np.exp(-above).reshape(cost.shape)
+    return likely
+
+
+def _shares(likely: Doubles, width: int) -> Doubles:
+    """The probability of each branch (4, n), given how likely it would be on its own, n symbols in rows of ``width``."""
+    by_row = in_rows(likely, width, fill=1)
+    before = np.empty((len(by_row), STATES, width))  # probability of a state, given the rows before
+    state = np.zeros((STATES, width))
+    state[0] = 1
+    for row, step in enumerate(by_row):
+        before[row] = state
+        one, two = (state[FROM[:, i]] * step[BRANCH[:, i]] for i in (0, 1))
+        state = (one + two) / (one + two).sum(0)
+    shares = np.empty_like(by_row)
+    after = np.ones((STATES, width))  # how likely the rows after are, by state
+    for row in reversed(range(len(by_row))):
+        ways = [by_row[row][_EVEN + parity] * after[NEXT[:, parity]] for parity in (0, 1)]
+        for parity, way in enumerate(ways):
+            both = before[row] * way
+            shares[row, parity], shares[row, 2 + parity] = both[::2].sum(0), both[1::2].sum(0)
+        after = ways[0] + ways[1]
+        after /= after.sum(0)
+    shares /= shares.sum(1, keepdims=True)
+    return shares.swapaxes(0, 1).reshape(4, -1)[:, : likely.shape[1]]
