@@ -6,17 +6,15 @@ the model it belongs to. "denoise" takes noisy pictures; "inpaint" takes a fourt
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import safetensors
-import safetensors.numpy
 
 from ..errors import ModelError
-from .weights import DEFAULT, Tensor, Weights, packed, unpacked
+from .weights import DEFAULT, Tensor, Weights, packed, read, write
 
 Kind = Literal["denoise", "inpaint"]
 KINDS: tuple[Kind, ...] = ("denoise", "inpaint")
@@ -41,10 +39,7 @@ class Encoder:
     def load(cls, path: Path) -> Encoder:
         """Read an encoder file; raises ModelError if it is missing or not one."""
         try:
-            data = path.read_bytes()
-            tensors = unpacked(safetensors.numpy.load(data))
-            size = int.from_bytes(data[:8], "little")
-            stated = json.loads(data[8 : 8 + size])["__metadata__"]
+            tensors, stated = read(path.read_bytes())
             kind, model = stated["encoder"], bytes.fromhex(stated["model"])
         except OSError as error:
             raise ModelError(f"encoder {path}: {error.strerror or error}") from error
@@ -55,12 +50,9 @@ class Encoder:
         return cls(path, kind, model, tensors)
 
     def save(self) -> None:
-        """Write the file, the tensors in the order of their names so that equal content gives equal bytes."""
+        """Write the file."""
         tensors = packed({name: tensor.astype(np.float32) for name, tensor in self.tensors.items()})
-        ordered = {name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)}
-        partial = self.path.with_suffix(".partial")
-        partial.write_bytes(safetensors.numpy.save(ordered, {"encoder": self.kind, "model": self.model.hex()}))
-        partial.replace(self.path)
+        write(self.path, tensors, {"encoder": self.kind, "model": self.model.hex()})
 
     def within(self, weights: Weights) -> Weights:
         """The weights with this g_a; what is written with them is still of the model that they are.

@@ -96,9 +96,7 @@ class ScalePath:
             a = _pixel_shuffle(a)
         return np.ascontiguousarray(a[:, :height, :width])
 
-    def index(
-        self, step: int, features: npt.NDArray[np.float32], symbols: Integers | None, level: int
-    ) -> npt.NDArray[np.uint8]:
+    def index(self, step: int, features: npt.NDArray[np.float32], symbols: Integers | None, level: int) -> npt.NDArray[np.uint8]:
         """Scale indexes (n,) of a step's symbols, in their order.
 
         ``symbols`` (M, H, W) are those of the steps before, zero elsewhere (None at step 0).

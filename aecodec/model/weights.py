@@ -40,9 +40,8 @@ class Weights:
         """Read a weights file; raises ModelError if it is missing or not one."""
         try:
             data = path.read_bytes()
-            tensors = unpacked(safetensors.numpy.load(data))
-            size = int.from_bytes(data[:8], "little")
-            config = json.loads(json.loads(data[8 : 8 + size])["__metadata__"]["config"])
+            tensors, stated = read(data)
+            config = json.loads(stated["config"])
         except OSError as error:
             raise ModelError(f"model {path}: {error.strerror or error}") from error
         except (safetensors.SafetensorError, KeyError, ValueError) as error:
@@ -104,9 +103,22 @@ def unpacked(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return whole
 
 
-def save(path: Path, tensors: dict[str, Tensor], config: dict[str, int]) -> None:
-    """Write a weights file, the tensors in the order of their names so that equal content gives equal bytes."""
+def read(data: bytes) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors of a file, `unpacked`, and its metadata; raises SafetensorError, KeyError or ValueError if it isn't one."""
+    tensors = unpacked(safetensors.numpy.load(data))
+    size = int.from_bytes(data[:8], "little")
+    metadata: dict[str, str] = json.loads(data[8 : 8 + size])["__metadata__"]
+    return tensors, metadata
+
+
+def write(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
+    """The inverse of `read`, the tensors as `packed` makes them; in the order of names, so that equal content is equal bytes."""
     ordered = {name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)}
     partial = path.with_suffix(".partial")
-    partial.write_bytes(safetensors.numpy.save(ordered, {"config": json.dumps(config, sort_keys=True)}))
+    partial.write_bytes(safetensors.numpy.save(ordered, metadata))
     partial.replace(path)
+
+
+def save(path: Path, tensors: Mapping[str, Tensor], config: dict[str, int]) -> None:
+    """Write a weights file."""
+    write(path, tensors, {"config": json.dumps(config, sort_keys=True)})

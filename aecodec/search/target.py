@@ -23,6 +23,8 @@ from .tile import Watch
 MAX_PROBES = 12
 STEP = 0.01
 """Qualities are told apart by hundredths."""
+SMOOTH = 1.0
+"""Over smaller steps of the quality bytes are not a smooth curve, only a rising one."""
 EXACT = 100.0
 """dB that a picture without any error counts as."""
 
@@ -171,10 +173,11 @@ def _between(below: Probe, above: Probe, done: Iterable[Probe], excess: Callable
 
     margin = 0.02 * (above.quality - below.quality)
     least, most = below.quality + margin, above.quality - margin
-    quality = _crossing(dict(sorted(points(done).items(), key=lambda point: abs(point[0]))[:3]))
-    if not least <= quality <= most:  # the curve turns between them: a straight line will do
-        quality = min(max(_crossing(points((below, above))), least), most)
-    return quality
+    if above.quality - below.quality > SMOOTH:
+        quality = _crossing(dict(sorted(points(done).items(), key=lambda point: abs(point[0]))[:3]))
+        if least <= quality <= most:
+            return quality  # else the curve turns between them, and a straight line will do
+    return min(max(_crossing(points((below, above))), least), most)
 
 
 def _crossing(points: dict[float, float]) -> float:
