@@ -43,6 +43,7 @@ class SymbolCosts(nn.Module):
         super().__init__()
         self.register_buffer("prior", PRIOR * _gaussian_shares(), persistent=False)
         self.register_buffer("counts", self.prior.clone())
+        self.register_load_state_dict_pre_hook(_without_counts)
 
     def bits(self) -> Bits:
         """Costs as `quantise` takes them."""
@@ -91,6 +92,11 @@ def as_indexes(index: Tensor) -> Indexes:
     """Scale indexes of the float twin as the integers they are."""
     indexes: Indexes = index.detach().numpy().astype(np.uint8)
     return indexes
+
+
+def _without_counts(module: nn.Module, state: dict[str, Tensor], prefix: str, *_: object) -> None:
+    """Let runs go on that began before there were counts."""
+    state.setdefault(f"{prefix}counts", module.get_buffer("counts"))
 
 
 def _histogram(tables: npt.NDArray[np.uint8], sizes: Symbols) -> Tensor:
