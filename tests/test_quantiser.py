@@ -7,6 +7,7 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +15,8 @@ from aecodec.entropy.coder import Decoder, Encoder, Models
 from aecodec.entropy.quantiser import LARGEST, WEIGHT, bits_of, branches, quantise
 from aecodec.entropy.tables import fit
 from aecodec.entropy.trellis import FIRST_DEPENDENT, NEXT, TABLES, Order, residuals_of, tables_of
+from aecodec.model.dependent import Chooser, SymbolCosts
+from aecodec.model.masks import STEPS, gather, step_parts
 from aecodec.model.quality import Z_MAX
 from aecodec.model.scales import INDEX_STEP, INDEXES, SCALE_MIN
 from aecodec.search.expected import expect
@@ -147,3 +150,47 @@ def test_all_tables_are_used() -> None:
     indexes = np.arange(1, INDEXES, dtype=np.uint8)
     first, second = tables_of(indexes, 0), tables_of(indexes[FIRST_DEPENDENT - 1 :], 1)
     assert sorted([*first.tolist(), *second.tolist()]) == list(range(TABLES))
+
+
+# In training.
+
+
+def test_training_chooses_as_the_encoder_does_and_the_gradient_passes() -> None:
+    costs = SymbolCosts()
+    costs.load(TABLES_FOR_TESTS)
+    value = torch.from_numpy(drawn(3, 2 * 8 * 4 * 6)[0]).reshape(2, 8, 4, 6).requires_grad_()
+    index = torch.from_numpy(drawn(3, 2 * 8 * 4 * 6)[1].astype(np.float32)).reshape(2, 8, 4, 6)
+    choose = Chooser(costs)
+    for step in range(STEPS):
+        choice = choose(step, value, index)
+        for b in range(2):
+            parts = step_parts(8, step)
+            values, indexes = gather(value.detach()[b].numpy(), parts), gather(index[b].numpy(), parts).astype(np.uint8)
+            chosen = quantise(values, indexes, choose.bits)
+            assert np.array_equal(gather(choice.residual.detach()[b].numpy(), parts), chosen.residuals)
+            assert np.array_equal(gather(choice.symbol[b].numpy(), parts), chosen.symbols)
+    choice.residual.sum().backward()
+    assert value.grad is not None
+    assert torch.equal(value.grad, (index > 0).float())
+    assert choose.seen.sum() == (index > 0).sum()
+
+
+def test_costs_that_are_loaded_are_those_of_the_tables() -> None:
+    costs = SymbolCosts()
+    costs.load(TABLES_FOR_TESTS)
+    assert costs.bits()[:, :LARGEST] == pytest.approx(BITS[:, :LARGEST], abs=0.01)
+
+
+def test_costs_follow_the_symbols_that_are_seen() -> None:
+    costs = SymbolCosts()
+    before = costs.bits()[20, 3]
+    seen = torch.zeros_like(costs.counts)
+    seen[20, 3] = 1000
+    costs.remember(seen)
+    assert costs.bits()[20, 3] < before - 1
+
+
+def test_a_run_from_before_there_were_counts_goes_on() -> None:
+    costs = SymbolCosts()
+    costs.load_state_dict({})
+    assert torch.equal(costs.counts, costs.prior)

@@ -43,7 +43,7 @@ class SymbolCosts(nn.Module):
         super().__init__()
         self.register_buffer("prior", PRIOR * _gaussian_shares(), persistent=False)
         self.register_buffer("counts", self.prior.clone())
-        self.register_load_state_dict_pre_hook(_without_counts)
+        self.register_load_state_dict_pre_hook(_without_counts)  # type: ignore[no-untyped-call]
 
     def bits(self) -> Bits:
         """Costs as `quantise` takes them."""
@@ -56,6 +56,7 @@ class SymbolCosts(nn.Module):
         """Begin with what the symbols of tables cost."""
         shares = torch.from_numpy(np.exp2(-bits_of(tables)))
         shares[:, 1:] *= 2
+        shares[:, -1] = torch.maximum(shares[:, -1], 1 - shares[:, :-1].sum(1))  # all larger symbols
         self.counts.copy_(PRIOR / (1 - MEMORY) * shares)
 
     def remember(self, seen: Tensor) -> None:
