@@ -6,9 +6,6 @@ Words are 32 bits, little-endian in the file; zero bytes at the end are left out
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import pairwise
-
 import constriction
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +13,7 @@ import numpy.typing as npt
 from ..errors import FormatError
 from ..model.quality import Z_MAX
 from .tables import TOTAL, Tables
-from .trellis import NEXT, Indexes, Order, Shifted, Symbols, tables_of
+from .trellis import Indexes, Shifted, Symbols, runs
 
 CODER_ID = 3
 """constriction 0.5 range coder, 32-bit words, 24-bit probabilities, Categorical(perfect=False, lazy=False); and the trellis.
@@ -56,15 +53,8 @@ class Encoder:
 
     def step(self, symbols: Symbols, indexes: Indexes) -> None:
         """The symbols (n,) of one step, whose scale indexes are (n,); those of index 0 must be zero."""
-        order = Order(indexes)
-        for run, table in _runs(tables_of(indexes[order.plain], 0)):
-            self._run(symbols[order.plain[run]], table)
-        states = np.zeros(order.width, np.uint8)
-        for row in order.rows:
-            values = symbols[row]
-            for run, table in _runs(tables_of(indexes[row], states[: len(row)] & 1)):
-                self._run(values[run], table)
-            states[: len(row)] = NEXT[states[: len(row)], values & 1]
+        for at, table in runs(indexes, symbols, np.zeros(len(indexes), np.uint8)):
+            self._run(symbols[at], table)
 
     def _run(self, values: Symbols, row: int) -> None:
         half = self.models.half[row]
@@ -96,16 +86,9 @@ class Decoder:
 
     def step(self, indexes: Indexes) -> tuple[Symbols, Shifted]:
         """The symbols (n,) of one step from their scale indexes (n,), and which are of the second quantiser."""
-        order = Order(indexes)
         symbols, shifted = np.zeros(len(indexes), np.int32), np.zeros(len(indexes), np.uint8)
-        for run, table in _runs(tables_of(indexes[order.plain], 0)):
-            symbols[order.plain[run]] = self._run(len(run), table)
-        states = np.zeros(order.width, np.uint8)
-        for row in order.rows:
-            shifted[row] = states[: len(row)] & 1
-            for run, table in _runs(tables_of(indexes[row], shifted[row])):
-                symbols[row[run]] = self._run(len(run), table)
-            states[: len(row)] = NEXT[states[: len(row)], symbols[row] & 1]
+        for at, table in runs(indexes, symbols, shifted):
+            symbols[at] = self._run(len(at), table)
         return symbols, shifted
 
     def _run(self, count: int, row: int) -> Symbols:
@@ -141,16 +124,6 @@ class Decoder:
         """Check that nothing is left over."""
         if not self.coder.maybe_exhausted():
             raise FormatError("tile: data left over after the last symbol")
-
-
-def _runs(tables: npt.NDArray[np.uint8]) -> Iterator[tuple[npt.NDArray[np.intp], int]]:
-    """What is coded together of symbols with the tables (n,): for each table, ascending, its symbols in their order."""
-    order = np.argsort(tables, kind="stable")
-    in_order = tables[order]
-    starts = np.flatnonzero(in_order[1:] != in_order[:-1]) + 1
-    for start, stop in pairwise([0, *starts.tolist(), len(order)]):
-        if stop > start:
-            yield order[start:stop], int(in_order[start])
 
 
 def _escape_bits(value: int, half: int) -> Symbols:

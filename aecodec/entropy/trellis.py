@@ -17,6 +17,8 @@ own, and a row can be coded as soon as the one before it is known.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -63,3 +65,28 @@ class Order:
         self.dependent = order[dependent:]
         self.width = max(1, -(-len(self.dependent) // ROWS))
         self.rows = [self.dependent[start : start + self.width] for start in range(0, len(self.dependent), self.width)]
+
+
+def runs(indexes: Indexes, symbols: Symbols, shifted: Shifted) -> Iterator[tuple[npt.NDArray[np.intp], int]]:
+    """What of a step is coded together, in order: which symbols, and their table. They don't depend on one another.
+
+    A run's ``symbols`` (n,) must be known before the next run is asked for; ``shifted`` (n,) is filled in.
+    """
+    order = Order(indexes)
+    yield from _by_table(order.plain, tables_of(indexes[order.plain], 0))
+    states = np.zeros(order.width, np.uint8)
+    for row in order.rows:
+        before = states[: len(row)]
+        shifted[row] = before & 1
+        yield from _by_table(row, tables_of(indexes[row], before & 1))
+        states[: len(row)] = NEXT[before, symbols[row] & 1]
+
+
+def _by_table(row: npt.NDArray[np.intp], tables: npt.NDArray[np.uint8]) -> Iterator[tuple[npt.NDArray[np.intp], int]]:
+    """The symbols of a row, whose tables are (n,), table by table, ascending."""
+    order = np.argsort(tables, kind="stable")
+    in_order = tables[order]
+    starts = np.flatnonzero(in_order[1:] != in_order[:-1]) + 1
+    for start, stop in pairwise([0, *starts.tolist(), len(order)]):
+        if stop > start:
+            yield row[order[start:stop]], int(in_order[start])

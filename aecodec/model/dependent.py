@@ -78,12 +78,13 @@ class Chooser:
         for out, values, indexes in zip(chosen.swapaxes(0, 1), value.detach().float().numpy(), as_indexes(index), strict=True):
             own = gather(indexes, parts)
             found = quantise(gather(values, parts), own, self.bits)
-            tables = tables_of(np.maximum(own, 1), found.shifted)
-            sizes = np.minimum(np.abs(found.symbols), LARGEST)
-            bits = np.where(own > 0, self.bits[tables, sizes], 0)
+            coded = own > 0
+            tables, sizes = tables_of(own[coded], found.shifted[coded]), np.minimum(np.abs(found.symbols[coded]), LARGEST)
+            bits = np.zeros(len(own), np.float32)
+            bits[coded] = self.bits[tables, sizes]
             for array, part in zip(out, (found.residuals, found.symbols.astype(np.float32), bits), strict=True):
                 scatter(array, parts, part)
-            self.seen += _histogram(tables[own > 0], sizes[own > 0])
+            self.seen += _histogram(tables, sizes)
         residual, symbol, bits_ = torch.from_numpy(chosen)
         through = value * (index.detach() > 0)
         return Choice(through + (residual - through).detach(), symbol, bits_)
