@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .entropy.alphabet import Z_MAX
 from .entropy.coder import SYMBOL_LIMIT, Decoder, Encoder, Models
 from .entropy.quantiser import WEIGHT, bits_of, quantise
 from .entropy.tables import Tables
@@ -21,7 +22,6 @@ from .entropy.trellis import Indexes, Shifted, Symbols, residuals_of
 from .errors import FormatError
 from .model.engine import Array, Engine
 from .model.masks import STEPS, Part, gather, scatter, step_parts
-from .model.quality import Z_MAX
 from .model.scales import Integers, ScalePath
 from .tiles import Box, Grid, intersection, within
 

@@ -11,12 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aecodec import Codec, container
+from aecodec.entropy.alphabet import INDEXES, Z_MAX
 from aecodec.entropy.coder import SYMBOL_LIMIT, Decoder, Encoder, Models
 from aecodec.entropy.tables import TOTAL, Tables, fit, to_frequencies
 from aecodec.entropy.trellis import NEXT, Order, tables_of
 from aecodec.errors import FormatError, ModelError
-from aecodec.model.quality import Z_MAX
-from aecodec.model.scales import INDEXES
 
 from . import plain_decoder
 

@@ -11,14 +11,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aecodec.entropy.alphabet import INDEX_STEP, INDEXES, SCALE_MIN, Z_MAX
 from aecodec.entropy.coder import Decoder, Encoder, Models
 from aecodec.entropy.quantiser import LARGEST, WEIGHT, bits_of, branches, quantise
 from aecodec.entropy.tables import fit
 from aecodec.entropy.trellis import FIRST_DEPENDENT, NEXT, TABLES, Order, residuals_of, tables_of
 from aecodec.model.dependent import Chooser, SymbolCosts
 from aecodec.model.masks import STEPS, gather, step_parts
-from aecodec.model.quality import Z_MAX
-from aecodec.model.scales import INDEX_STEP, INDEXES, SCALE_MIN
 from aecodec.search.expected import expect
 
 TABLES_FOR_TESTS = fit(np.ones((1, 2 * Z_MAX + 1)), {})

@@ -20,12 +20,12 @@ from PIL import Image
 from .. import alpha, container
 from ..codec import DAMAGED_GRAY, DEFAULT_QUALITY, DEFAULT_TILE, Progress, Region, alpha_of, region_inside, to_8bit
 from ..container import Container, Header
+from ..entropy.alphabet import Z_MAX
 from ..entropy.coder import Decoder, Encoder, Models
 from ..errors import FormatError, ModelError, UsageError
 from ..filling import Mask
 from ..imageio import Picture, as_picture
 from ..limits import Limits
-from ..model.quality import Z_MAX
 from ..search.tile import Watch
 from .codes import Integers
 from .data import to_floats

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ..entropy.alphabet import Z_MAX
 from ..entropy.tables import TOTAL, Frequencies, Tables
 from ..errors import ModelError
-from ..model.quality import Z_MAX
 
 VALUES = 2 * Z_MAX + 1
 """127: as many as the tables of the codec's hyper-latent, whose coder takes these symbols."""

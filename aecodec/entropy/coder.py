@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import FormatError
-from ..model.quality import Z_MAX
+from .alphabet import Z_MAX
 from .tables import TOTAL, Tables
 from .trellis import Indexes, Shifted, Symbols, runs
 

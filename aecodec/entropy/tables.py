@@ -15,8 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import ModelError
-from ..model.quality import Z_MAX
-from ..model.scales import INDEX_STEP, INDEXES, SCALE_MIN
+from .alphabet import INDEX_STEP, INDEXES, SCALE_MIN, Z_MAX
 from .trellis import FIRST_DEPENDENT, TABLES, residuals_of
 
 TOTAL = 1 << 16

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..model.scales import INDEXES
+from .alphabet import INDEXES
 
 FIRST_DEPENDENT = 12
 """The least scale index whose symbols have a state (a standard deviation of 0.37)."""

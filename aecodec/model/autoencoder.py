@@ -14,13 +14,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..entropy.alphabet import Z_MAX
 from ..entropy.tables import Tables
 from ..errors import ModelError
 from .context import ContextMeans, FirstMeans
 from .dependent import Choice, Chooser, SymbolCosts
 from .hyper import HyperPrior, hyper_analysis, hyper_synthesis
 from .masks import STEPS, step_masks
-from .quality import LMBDA_MAX, LMBDA_MIN, NODES, Z_MAX
+from .quality import LMBDA_MAX, LMBDA_MIN, NODES
 from .scale_net import ScaleNet, log_scale, round_through
 from .transforms import Analysis, Synthesis, exact
 from .weights import Weights

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .quality import Z_MAX
+from ..entropy.alphabet import Z_MAX
 from .transforms import Block
 
 

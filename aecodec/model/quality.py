@@ -22,10 +22,6 @@ LMBDA_MIN, LMBDA_MAX = 0.0008, 0.8
 """Range of λ in R + λ·255²·MSE, R in bits per pixel."""
 
 
-Z_MAX = 63
-"""The hyper-latent ẑ is clamped to -Z_MAX..Z_MAX: its tables cover every value, the integer network knows its largest input."""
-
-
 def lmbda_of_level(level: float) -> float:
     """λ at a level in 0..MAX_LEVEL."""
     return LMBDA_MIN * math.exp(math.log(LMBDA_MAX / LMBDA_MIN) * level / MAX_LEVEL)

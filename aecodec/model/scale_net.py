@@ -14,8 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..entropy.alphabet import INDEX_STEP, INDEXES, SCALE_MIN
 from .quality import NODES
-from .scales import ACTIVATION_MAX, ACTIVATION_STEPS, INDEX_STEP, INDEXES, SCALE_MIN, SYMBOL_MAX
+from .scales import ACTIVATION_MAX, ACTIVATION_STEPS, SYMBOL_MAX
 
 
 def round_through(x: Tensor) -> Tensor:

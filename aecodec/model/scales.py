@@ -14,21 +14,16 @@ gives the same integers. No convolution routine is involved: those may transform
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from ..entropy.alphabet import INDEXES, Z_MAX
 from ..errors import ModelError
 from .masks import step_parts
-from .quality import Z_MAX, interpolate_int
-
-INDEXES = 64
-SCALE_MIN, SCALE_MAX = 0.11, 64.0
-INDEX_STEP = math.log(SCALE_MAX / SCALE_MIN) / (INDEXES - 1)
-"""Scale index i stands for a standard deviation of SCALE_MIN·exp(i·INDEX_STEP); index 0 means "certainly zero", not coded."""
+from .quality import interpolate_int
 
 ACTIVATION_MAX = 127
 ACTIVATION_STEPS = 16

@@ -29,6 +29,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..correction import RADIUS, as_shown, half_activity
+from ..entropy.alphabet import Z_MAX
 from ..entropy.quantiser import Bits
 from ..entropy.trellis import Indexes
 from ..latents import Coded, LatentCoder
@@ -36,7 +37,7 @@ from ..model.autoencoder import AutoEncoder, from_weights, gaussian_bits, node_w
 from ..model.dependent import Choice, as_indexes
 from ..model.engine import Array
 from ..model.masks import gather, scatter, step_parts
-from ..model.quality import Z_MAX, lmbda_of_level
+from ..model.quality import lmbda_of_level
 from ..model.quality import node_weights as level_weights
 from ..model.scale_net import log_scale, round_through
 from ..model.weights import Weights

@@ -15,12 +15,13 @@ import torch
 from tqdm import tqdm
 
 from ..codec import Codec
+from ..entropy.alphabet import Z_MAX
 from ..entropy.coder import SYMBOL_LIMIT
 from ..entropy.tables import TOTAL, Tables, fit
 from ..entropy.trellis import TABLES, tables_of
 from ..model import weights
 from ..model.autoencoder import AutoEncoder, from_weights
-from ..model.quality import MAX_LEVEL, Z_MAX
+from ..model.quality import MAX_LEVEL
 from .task import Pixels
 
 LEVEL_OF_DEFAULT = 3600

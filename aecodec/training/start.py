@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..entropy.alphabet import INDEX_STEP, SCALE_MIN
 from ..model.autoencoder import AutoEncoder
-from ..model.scales import INDEX_STEP, SCALE_MIN
 
 PCA_PATCHES = 50_000
 """How many are enough."""
