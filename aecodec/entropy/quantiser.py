@@ -7,6 +7,7 @@ everywhere: between 4 and 9 bits of λ·255²·MSE per squared step, channel by 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -53,15 +54,24 @@ def bits_of(tables: Tables) -> Bits:
 
 def quantise(values: Floats, indexes: Indexes, bits: Bits, weight: float = WEIGHT) -> Quantised:
     """Symbols for values (n,) with the scale indexes (n,), by the Viterbi algorithm, all lanes of a step at once."""
-    order = Order(indexes)
-    sizes, shifted = np.zeros(len(values), np.int32), np.zeros(len(values), np.uint8)
-    for part, quantisers in ((order.plain, 1), (order.dependent, 2)):
-        cost, best = branches(np.abs(values[part]), indexes[part], bits, weight, quantisers)
-        branch = cost.argmin(0) if quantisers == 1 else _cheapest_path(cost, order.width)
+    symbols, shifted, residuals = quantise_each(values[None], indexes[None], bits, weight)
+    return Quantised(symbols[0], shifted[0], residuals[0])
+
+
+def quantise_each(values: Floats, indexes: Indexes, bits: Bits, weight: float = WEIGHT) -> Quantised:
+    """`quantise` for a step of many images of one size, all (B, n): what takes long is the number of rows, not their width."""
+    orders, starts = [Order(own) for own in indexes], np.arange(len(values)) * values.shape[1]
+    flat, of_index = values.ravel(), indexes.ravel()
+    sizes, shifted = np.zeros(len(flat), np.int32), np.zeros(len(flat), np.uint8)
+    for quantisers, parts in ((1, [order.plain for order in orders]), (2, [order.dependent for order in orders])):
+        part = np.concatenate([start + own for start, own in zip(starts, parts, strict=True)])
+        cost, best = branches(np.abs(flat[part]), of_index[part], bits, weight, quantisers)
+        branch = cost.argmin(0) if quantisers == 1 else _cheapest_paths(cost, orders)
         sizes[part] = best[branch, np.arange(len(part))]
         shifted[part] = branch >> 1
-    symbols = np.sign(values).astype(np.int32) * sizes
-    return Quantised(symbols, shifted, residuals_of(symbols, shifted))
+    symbols = np.sign(flat).astype(np.int32) * sizes
+    shape = values.shape
+    return Quantised(symbols.reshape(shape), shifted.reshape(shape), residuals_of(symbols, shifted).reshape(shape))
 
 
 def branches(size: Floats, indexes: Indexes, bits: Bits, weight: float, quantisers: int) -> tuple[Floats, Symbols]:
@@ -92,20 +102,32 @@ def in_rows(values: npt.NDArray[Real], width: int, fill: float = 0) -> npt.NDArr
     return np.ascontiguousarray(whole.reshape(4, rows, width).swapaxes(0, 1))
 
 
-def _cheapest_path(cost: Floats, width: int) -> npt.NDArray[np.intp]:
-    """The branches (n,) of the cheapest path through every lane; cost (4, n), n symbols in rows of ``width``."""
-    by_row = in_rows(cost, width)
-    total = np.full((STATES, width), np.inf, np.float32)
+def _cheapest_paths(cost: Floats, orders: Sequence[Order]) -> npt.NDArray[np.intp]:
+    """The branches (n,) of the cheapest path through every lane; cost (4, n) of the dependent symbols, image after image."""
+    ends = np.cumsum([len(order.dependent) for order in orders])
+    lanes = np.cumsum([order.width for order in orders])
+    by_row = np.zeros((max(len(order.rows) for order in orders), 4, lanes[-1]), np.float32)
+    for order, part, end in zip(orders, np.split(cost, ends[:-1], axis=1), lanes, strict=True):
+        by_row[: len(order.rows), :, end - order.width : end] = in_rows(part, order.width)
+    path = _cheapest_path(by_row)
+    return np.concatenate([
+        own.ravel()[: len(order.dependent)] for order, own in zip(orders, np.split(path, lanes[:-1], axis=1), strict=True)
+    ])  # fmt: skip
+
+
+def _cheapest_path(by_row: Floats) -> npt.NDArray[np.intp]:
+    """The branches (rows, width) of the cheapest path through every lane; costs (rows, 4, width)."""
+    total = np.full((STATES, by_row.shape[2]), np.inf, np.float32)
     total[0] = 0
-    second = np.empty((len(by_row), STATES, width), np.bool_)  # whether a state is better reached from the second of its two
+    second = np.empty((len(by_row), STATES, by_row.shape[2]), np.bool_)  # whether a state is better reached from its second
     for step, better in zip(by_row, second, strict=True):
         one, two = (total[FROM[:, i]] + step[BRANCH[:, i]] for i in (0, 1))
         np.less(two, one, out=better)
         total = np.minimum(one, two)
-    state, lane = total.argmin(0), np.arange(width)
-    path = np.empty((len(by_row), width), np.intp)
+    state, lane = total.argmin(0), np.arange(by_row.shape[2])
+    path = np.empty((len(by_row), len(lane)), np.intp)
     for row in reversed(range(len(by_row))):
         way = second[row][state, lane].astype(np.intp)
         path[row] = BRANCH[state, way]
         state = FROM[state, way]
-    return path.ravel()[: cost.shape[1]]
+    return path

@@ -5,17 +5,17 @@ The choices depend on what symbols cost, and tables are fitted only at export. U
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from ..entropy.quantiser import LARGEST, Bits, bits_of, quantise
+from ..entropy.quantiser import LARGEST, Bits, bits_of, quantise_each
 from ..entropy.tables import Tables, gaussian_weights
 from ..entropy.trellis import TABLES, Indexes, Symbols, tables_of
-from .masks import gather, scatter, step_parts
+from .masks import Part, gather, scatter, step_parts
 
 PRIOR = 200.0
 """How many symbols drawn from the Gaussian of a table count as seen before the first."""
@@ -72,22 +72,27 @@ class Chooser:
         self.seen = torch.zeros_like(costs.counts)
 
     def __call__(self, step: int, value: Tensor, index: Tensor) -> Choice:
-        """Quantise the values (B, M, H, W) of a step, sample by sample, with their scale indexes."""
+        """Quantise the values (B, M, H, W) of a step, each sample on its own, with their scale indexes."""
         parts = step_parts(value.shape[1], step)
-        chosen = np.zeros((3, *value.shape), np.float32)
-        for out, values, indexes in zip(chosen.swapaxes(0, 1), value.detach().float().numpy(), as_indexes(index), strict=True):
-            own = gather(indexes, parts)
-            found = quantise(gather(values, parts), own, self.bits)
-            coded = own > 0
-            tables, sizes = tables_of(own[coded], found.shifted[coded]), np.minimum(np.abs(found.symbols[coded]), LARGEST)
-            bits = np.zeros(len(own), np.float32)
-            bits[coded] = self.bits[tables, sizes]
-            for array, part in zip(out, (found.residuals, found.symbols.astype(np.float32), bits), strict=True):
-                scatter(array, parts, part)
-            self.seen += _histogram(tables, sizes)
-        residual, symbol, bits_ = torch.from_numpy(chosen)
+        indexes = np.stack([gather(own, parts) for own in as_indexes(index)])
+        found = quantise_each(np.stack([gather(own, parts) for own in value.detach().float().numpy()]), indexes, self.bits)
+        coded = indexes > 0
+        tables = tables_of(indexes[coded], found.shifted[coded])
+        sizes = np.minimum(np.abs(found.symbols[coded]), LARGEST)
+        self.seen += _histogram(tables, sizes)
+        bits = np.zeros(indexes.shape, np.float32)
+        bits[coded] = self.bits[tables, sizes]
+        residual, symbol, bits_ = (_scattered(arrays, parts, value.shape) for arrays in (found.residuals, found.symbols, bits))
         through = value * (index.detach() > 0)
         return Choice(through + (residual - through).detach(), symbol, bits_)
+
+
+def _scattered(arrays: npt.NDArray[np.number[Any]], parts: tuple[Part, ...], shape: torch.Size) -> Tensor:
+    """The symbols of a step (B, n) where they belong in (B, M, H, W), float32, zero elsewhere."""
+    whole = np.zeros(shape, np.float32)
+    for out, values in zip(whole, arrays, strict=True):
+        scatter(out, parts, values.astype(np.float32))
+    return torch.from_numpy(whole)
 
 
 def as_indexes(index: Tensor) -> Indexes:

@@ -25,8 +25,8 @@ from tqdm import tqdm
 from ..errors import AecError
 from .task import Pixels
 
-DOWNSCALE_CHANCE = 0.5
-DOWNSCALE_MIN = 0.6
+DOWNSCALE_CHANCE = 0.75
+DOWNSCALE_MIN = 0.5
 
 
 class DataError(AecError):
