@@ -31,6 +31,7 @@ from .latents import Latent, LatentCoder, LatentRows
 from .limits import Limits
 from .model.encoders import Encoder, Kind, shipped
 from .model.engine import Array, Engine, EngineName, make_engine
+from .model.hyper_path import HyperPath
 from .model.masks import STEPS, Scalar
 from .model.quality import lmbda_of_level, node_weights
 from .model.scales import ScalePath
@@ -127,10 +128,10 @@ class Codec:
         """The entropy path: tables and integer network of the model."""
         tensors = self.weights.tensors
         try:
-            scales, tables = ScalePath(tensors, STEPS), Tables.load(tensors)
+            hyper, scales, tables = HyperPath(tensors), ScalePath(tensors, STEPS), Tables.load(tensors)
         except (KeyError, IndexError, ValueError) as error:
             raise ModelError(f"model {self.model_path}: not a weights file of aecodec ({error})") from error
-        return LatentCoder(self.engine, scales, tables)
+        return LatentCoder(self.engine, hyper, scales, tables)
 
     @cached_property
     def refiner(self) -> Refiner:

@@ -4,7 +4,8 @@
                           └─ scale features ──▶ scale indexes     (integers: exact everywhere)
     for k in 0..3:   symbols for y - mean, zero where the index is 0;   r of the symbols;   y_hat = r + mean
 
-Encoder and decoder run the same loop and differ only in where a step's symbols come from.
+ẑ itself is coded in four such steps before (`model/hyper_path.py`). Encoder and decoder run the same loops and differ only in
+where a step's symbols come from.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from .entropy.tables import Tables
 from .entropy.trellis import Indexes, Shifted, Symbols, residuals_of
 from .errors import FormatError
 from .model.engine import Array, Engine
+from .model.hyper_path import Expected, HyperPath
+from .model.integers import Integers
 from .model.masks import STEPS, Part, gather, scatter, step_parts
-from .model.scales import Integers, ScalePath
+from .model.scales import ScalePath
 from .tiles import Box, Grid, intersection, within
 
 TakeStep = Callable[[tuple[Part, ...], Array, Indexes], tuple[Symbols, Shifted]]
@@ -55,8 +58,9 @@ class Coded:
 class LatentCoder:
     """The entropy path of one model."""
 
-    def __init__(self, engine: Engine, scales: ScalePath, tables: Tables) -> None:
-        self.engine, self.scales, self.models = engine, scales, Models(tables)
+    def __init__(self, engine: Engine, hyper: HyperPath, scales: ScalePath, tables: Tables) -> None:
+        self.engine, self.hyper, self.scales = engine, hyper, scales
+        self.models = Models([*tables.residual, *tables.hyper])
         self.bits = bits_of(tables)
 
     def encode(self, y: Array, level: int, check: bool, z: Array | None = None, weight: float = WEIGHT) -> Coded:
@@ -68,9 +72,15 @@ class LatentCoder:
         if z is None:
             padded = np.pad(y, ((0, 0), (0, -height % 4), (0, -width % 4)), mode="edge")
             z = self.engine.run("h_a", padded[None])[0]
-        z_hat = np.clip(np.floor(z + 0.5), -Z_MAX, Z_MAX).astype(np.int32)
+        rounded = np.clip(np.floor(z + 0.5), -Z_MAX, Z_MAX).astype(np.int32)
         encoder = Encoder(self.models)
-        encoder.hyper(z_hat)
+
+        def take_hyper(parts: tuple[Part, ...], expected: Expected) -> Integers:
+            values = gather(rounded, parts)
+            encoder.hyper(values - expected.whole, expected.table)
+            return values
+
+        z_hat = self.hyper.code(rounded.shape[1], rounded.shape[2], level, take_hyper)
 
         def choose(parts: tuple[Part, ...], means: Array, indexes: Indexes) -> tuple[Symbols, Shifted]:
             values = (gather(y, parts) - means).clip(-FARTHEST, FARTHEST)
@@ -81,16 +91,25 @@ class LatentCoder:
         latent = self._steps(z_hat, height, width, level, choose)
         data = encoder.finish()
         if check:
-            self._check(data, latent)
+            self._check(data, latent, level)
         return Coded(data, latent)
 
     def decode(self, data: bytes, height: int, width: int, level: int) -> Latent:
         """The tile's bytes → its latent of (M, height, width); raises FormatError if they are not what an encoder writes."""
         decoder = Decoder(self.models, data)
-        z_hat = decoder.hyper(-(-height // 4), -(-width // 4))
+        z_hat = self._decode_hyper(decoder, -(-height // 4), -(-width // 4), level)
         latent = self._steps(z_hat, height, width, level, lambda _parts, _means, indexes: decoder.step(indexes))
         decoder.finish()
         return latent
+
+    def _decode_hyper(self, decoder: Decoder, height: int, width: int, level: int) -> Integers:
+        def take(_parts: tuple[Part, ...], expected: Expected) -> Integers:
+            values = decoder.hyper(expected.table) + expected.whole
+            if len(values) and np.abs(values).max() > Z_MAX:
+                raise FormatError(f"tile: an element of the hyper-latent is {values[np.abs(values).argmax()]}, limit {Z_MAX}")
+            return values
+
+        return self.hyper.code(height, width, level, take)
 
     def _steps(self, z_hat: Integers, height: int, width: int, level: int, take: TakeStep) -> Latent:
         features = self.engine.run("h_s", z_hat[None].astype(np.float32))
@@ -111,9 +130,10 @@ class LatentCoder:
                 scatter(array, parts, values)
         return Latent(z_hat, symbols, shifted, all_indexes, y_hat)
 
-    def _check(self, data: bytes, latent: Latent) -> None:
+    def _check(self, data: bytes, latent: Latent, level: int) -> None:
         decoder = Decoder(self.models, data)
-        same = np.array_equal(decoder.hyper(*latent.z_hat.shape[1:]), latent.z_hat)
+        _, height, width = latent.z_hat.shape
+        same = np.array_equal(self._decode_hyper(decoder, height, width, level), latent.z_hat)
         for k in range(STEPS):
             parts = step_parts(len(latent.y_hat), k)
             symbols, _ = decoder.step(gather(latent.indexes, parts))

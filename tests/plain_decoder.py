@@ -59,13 +59,11 @@ def bounds_of(frequencies: Sequence[int]) -> list[int]:
     return [i + f * ((1 << 24) - n) // 65536 for i, f in enumerate(below)] + [1 << 24]
 
 
-def read_hyper(decoder: RangeDecoder, tables: Sequence[Sequence[int]], height: int, width: int) -> Integers:
-    """Section "ẑ": (nz, height, width)."""
-    values = []
-    for frequencies in tables:
-        bounds = bounds_of(frequencies)
-        values += [decoder.symbol(bounds) - 63 for _ in range(height * width)]
-    return np.array(values).reshape(len(tables), height, width)
+def read_hyper(decoder: RangeDecoder, tables: Sequence[Sequence[int]], numbers: Sequence[int]) -> list[int]:
+    """Section "ẑ": the k of one step from the numbers of their tables."""
+    symbols = [0] * len(numbers)
+    _read_row(decoder, tables, range(len(numbers)), numbers, symbols)
+    return symbols
 
 
 NEXT = ((0, 2), (5, 7), (1, 3), (6, 4), (2, 0), (4, 6), (3, 1), (7, 5))
@@ -76,29 +74,24 @@ def read_step(decoder: RangeDecoder, tables: Sequence[Sequence[int]], indexes: S
     symbols, second = [0] * len(indexes), [0] * len(indexes)
     order = sorted((i for i, index in enumerate(indexes) if index > 0), key=lambda i: indexes[i])
     plain, dependent = [i for i in order if indexes[i] < 12], [i for i in order if indexes[i] >= 12]
-    _read_row(decoder, tables, plain, indexes, second, symbols)
+    _read_row(decoder, tables, plain, [index - 1 for index in indexes], symbols)
     width = -(-len(dependent) // 64)
     states = [0] * width
     for start in range(0, len(dependent), max(1, width)):
         row = dependent[start : start + width]
         for lane, i in enumerate(row):
             second[i] = states[lane] % 2
-        _read_row(decoder, tables, row, indexes, second, symbols)
+        numbers = [index - 1 + 52 * of_second for index, of_second in zip(indexes, second, strict=True)]
+        _read_row(decoder, tables, row, numbers, symbols)
         for lane, i in enumerate(row):
             states[lane] = NEXT[states[lane]][symbols[i] % 2]
     return symbols, second
 
 
 def _read_row(
-    decoder: RangeDecoder,
-    tables: Sequence[Sequence[int]],
-    row: Sequence[int],
-    indexes: Sequence[int],
-    second: Sequence[int],
-    symbols: list[int],
+    decoder: RangeDecoder, tables: Sequence[Sequence[int]], row: Sequence[int], table_of: Sequence[int], symbols: list[int]
 ) -> None:
-    table_of = {i: indexes[i] - 1 + 52 * second[i] for i in row}
-    for table in sorted(set(table_of.values())):
+    for table in sorted({table_of[i] for i in row}):
         run = [i for i in row if table_of[i] == table]
         bounds, half = bounds_of(tables[table]), len(tables[table]) // 2 - 1
         for i in run:
@@ -122,10 +115,8 @@ def _read_escape(decoder: RangeDecoder, half: int) -> int:
 def read_tile(data: bytes, tensors: Tensors, level: int, height: int, width: int) -> tuple[Integers, Integers, Integers]:
     """A tile of (height, width) latents → ẑ (nz, h, w), symbols (M, height, width), and 1 for those of the second quantiser."""
     decoder = RangeDecoder(data)
-    z_hat = read_hyper(decoder, tensors["tables.hyper"].tolist(), -(-height // 4), -(-width // 4))
-    halves = tensors["tables.half"].astype(np.int64)
-    ends = np.cumsum(2 * halves + 2)
-    tables = [part.tolist() for part in np.split(tensors["tables.residual"].astype(np.int64), ends[:-1])]
+    z_hat = read_z_hat(decoder, tensors, level, -(-height // 4), -(-width // 4))
+    tables = tables_of(tensors, "residual")
     features = scale_features(tensors, z_hat)[:, :height, :width]
     m = tensors["scales.offset"].shape[1]
     symbols, second = (np.zeros((m, height, width), np.int64) for _ in range(2))
@@ -138,6 +129,28 @@ def read_tile(data: bytes, tensors: Tensors, level: int, height: int, width: int
     if not decoder.finished():
         raise ValueError("illegal: data left over")
     return z_hat, symbols, second
+
+
+def read_z_hat(decoder: RangeDecoder, tensors: Tensors, level: int, height: int, width: int) -> Integers:
+    """Section "ẑ": (nz, height, width)."""
+    nz = tensors["hyper.offset"].shape[2] // 2
+    z_hat = np.zeros((nz, height, width), np.int64)
+    tables = tables_of(tensors, "hyper")
+    for step in range(4):
+        wholes, numbers = hyper_tables(tensors, step, z_hat, level)
+        places = step_places(nz, height, width, step)
+        found = read_hyper(decoder, tables, [int(numbers[place]) for place in places])
+        for place, symbol in zip(places, found, strict=True):
+            z_hat[place] = wholes[place] + symbol
+            if abs(z_hat[place]) > 63:
+                raise ValueError("illegal")
+    return z_hat
+
+
+def tables_of(tensors: Tensors, name: str) -> list[list[int]]:
+    """The tables of residuals or of ẑ."""
+    ends = np.cumsum(2 * tensors[f"tables.{name}.half"].astype(np.int64) + 2)
+    return [part.tolist() for part in np.split(tensors[f"tables.{name}"].astype(np.int64), ends[:-1])]
 
 
 def step_places(m: int, height: int, width: int, step: int) -> list[tuple[int, int, int]]:
@@ -154,7 +167,7 @@ def step_places(m: int, height: int, width: int, step: int) -> list[tuple[int, i
 
 
 def _layer(tensors: Tensors, name: str, columns: Integers) -> Integers:
-    weight, bias, shift = (tensors[f"scales.{name}.{part}"].astype(np.int64) for part in ("weight", "bias", "shift"))
+    weight, bias, shift = (tensors[f"{name}.{part}"].astype(np.int64) for part in ("weight", "bias", "shift"))
     return _shifted(np.einsum("ok,k...->o...", weight, columns), bias, shift)
 
 
@@ -175,8 +188,8 @@ def scale_features(tensors: Tensors, z_hat: Integers) -> Integers:
     a = z_hat
     for conv, expand in (("trunk0", "trunk1"), ("trunk2", "trunk3")):
         _, height, width = a.shape
-        a = np.clip(_layer(tensors, conv, _neighbourhoods(a).reshape(-1, height, width)), 0, 127)
-        a = np.clip(_layer(tensors, expand, a), 0, 127)
+        a = np.clip(_layer(tensors, f"scales.{conv}", _neighbourhoods(a).reshape(-1, height, width)), 0, 127)
+        a = np.clip(_layer(tensors, f"scales.{expand}", a), 0, 127)
         up = np.zeros((len(a) // 4, 2 * height, 2 * width), np.int64)
         for y in range(2):
             for x in range(2):
@@ -189,17 +202,35 @@ def scale_indexes(tensors: Tensors, step: int, features: Integers, symbols: Inte
     """(M, H, W); those of the step are used."""
     a = features
     if step:
-        h = np.clip(_layer(tensors, f"reduce{step}", np.minimum(np.abs(symbols), 15)), -127, 127)
+        h = np.clip(_layer(tensors, f"scales.reduce{step}", np.minimum(np.abs(symbols), 15)), -127, 127)
         taps = tensors[f"scales.spread{step}.weight"].astype(np.int64)
         bias, shift = (tensors[f"scales.spread{step}.{part}"].astype(np.int64) for part in ("bias", "shift"))
         h = np.clip(_shifted(np.einsum("ck,ckyx->cyx", taps, _neighbourhoods(h)), bias, shift), 0, 127)
         a = np.concatenate([h, a])
+    offset = _row_of(tensors["scales.offset"].astype(np.int64), level)
+    indexes: Integers = np.clip((_layer(tensors, f"scales.out{step}", a) + offset[:, None, None] + 8) // 16, 0, 63)
+    return indexes
+
+
+def hyper_tables(tensors: Tensors, step: int, z_hat: Integers, level: int) -> tuple[Integers, Integers]:
+    """(nz, h, w): the w of a step, and the numbers of the tables."""
+    _, height, width = z_hat.shape
+    b = (
+        np.zeros((2 * len(z_hat), height, width), np.int64)
+        + _row_of(tensors["hyper.offset"][step].astype(np.int64), level)[:, None, None]
+    )
+    if step:
+        hidden = _layer(tensors, f"hyper.look{step}", _neighbourhoods(z_hat).reshape(-1, height, width))
+        b = b + _layer(tensors, f"hyper.out{step}", np.clip(hidden, 0, 127))
+    mean, scale = np.clip(b[: len(z_hat)], -504, 504), b[len(z_hat) :]
+    return (mean + 4) // 8, np.clip((scale + 8) // 16, 0, 23) * 8 + (mean + 4) % 8
+
+
+def _row_of(table: Integers, level: int) -> Integers:
     node = min(level // 1024, 7)
     part = level - 1024 * node
-    table = tensors["scales.offset"].astype(np.int64)
-    offset = (table[node] * (1024 - part) + table[node + 1] * part + 512) >> 10
-    indexes: Integers = np.clip((_layer(tensors, f"out{step}", a) + offset[:, None, None] + 8) // 16, 0, 63)
-    return indexes
+    row: Integers = (table[node] * (1024 - part) + table[node + 1] * part + 512) >> 10
+    return row
 
 
 def level_of(tensors: Tensors, quality: int) -> int:

@@ -115,7 +115,7 @@ def test_another_model_is_an_error_that_says_what_to_do(codec: Codec, files: lis
 
 
 def test_an_unknown_coder_is_refused(codec: Codec, files: list[bytes]) -> None:
-    with pytest.raises(FormatError, match="coder is 255, this aecodec knows 3"):
+    with pytest.raises(FormatError, match="coder is 255, this aecodec knows 4"):
         codec.decompress(changed(files[0], coder=255))
 
 

@@ -11,16 +11,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aecodec.entropy.alphabet import INDEX_STEP, INDEXES, SCALE_MIN, Z_MAX
+from aecodec.entropy.alphabet import INDEX_STEP, INDEXES, SCALE_MIN
 from aecodec.entropy.coder import Decoder, Encoder, Models
-from aecodec.entropy.quantiser import LARGEST, WEIGHT, bits_of, branches, quantise
-from aecodec.entropy.tables import fit
+from aecodec.entropy.quantiser import LARGEST, WEIGHT, bits_of, branches, quantise, quantise_each
+from aecodec.entropy.tables import provisional
 from aecodec.entropy.trellis import FIRST_DEPENDENT, NEXT, TABLES, Order, residuals_of, tables_of
 from aecodec.model.dependent import Chooser, SymbolCosts
 from aecodec.model.masks import STEPS, gather, step_parts
 from aecodec.search.expected import expect
 
-TABLES_FOR_TESTS = fit(np.ones((1, 2 * Z_MAX + 1)), {})
+TABLES_FOR_TESTS = provisional()
 BITS = bits_of(TABLES_FOR_TESTS)
 
 Values = npt.NDArray[np.float32]
@@ -60,7 +60,7 @@ def test_no_path_is_cheaper_than_the_one_that_is_found(seed: int, count: int) ->
 def test_the_decoder_walks_the_path_of_the_encoder(seed: int, count: int) -> None:
     values, indexes = drawn(seed, count)
     chosen = quantise(values, indexes, BITS)
-    models = Models(TABLES_FOR_TESTS)
+    models = Models(TABLES_FOR_TESTS.residual)
     encoder = Encoder(models)
     encoder.step(chosen.symbols, indexes)
     symbols, shifted = Decoder(models, encoder.finish()).step(indexes)
@@ -193,3 +193,13 @@ def test_a_run_from_before_there_were_counts_goes_on() -> None:
     costs = SymbolCosts()
     costs.load_state_dict({})
     assert torch.equal(costs.counts, costs.prior)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.integers(1, 300))
+def test_many_images_are_quantised_as_each_on_its_own(seed: int, images: int, count: int) -> None:
+    values, indexes = (array.reshape(images, count) for array in drawn(seed, images * count))
+    indexes[0, : count // 2] = 0  # so that lanes differ in number and length
+    together = quantise_each(values, indexes, BITS)
+    for image in range(images):
+        for mine, theirs in zip(quantise(values[image], indexes[image], BITS), together, strict=True):
+            assert np.array_equal(mine, theirs[image])

@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aecodec.errors import ModelError
+from aecodec.model.integers import IntegerLayer
 from aecodec.model.masks import STEPS, gather, scatter, step_masks, step_parts
 from aecodec.model.quality import LEVELS_PER_NODE, MAX_LEVEL, NODES, interpolate_int, node_weights
 from aecodec.model.scale_net import ScaleNet
-from aecodec.model.scales import IntegerLayer, ScalePath
+from aecodec.model.scales import ScalePath
 
 M, NZ = 16, 8
 

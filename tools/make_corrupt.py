@@ -33,7 +33,7 @@ def header(
     tile: int = 1,
     quality: int = 7500,
     effort: int = 0,
-    coder: int = 3,
+    coder: int = 4,
     model: bytes = b"no model",
 ) -> bytes:
     """The header chunk: by default of a 1×1 RGB image."""

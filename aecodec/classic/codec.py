@@ -20,7 +20,6 @@ from PIL import Image
 from .. import alpha, container
 from ..codec import DAMAGED_GRAY, DEFAULT_QUALITY, DEFAULT_TILE, Progress, Region, alpha_of, region_inside, to_8bit
 from ..container import Container, Header
-from ..entropy.alphabet import Z_MAX
 from ..entropy.coder import Decoder, Encoder, Models
 from ..errors import FormatError, ModelError, UsageError
 from ..filling import Mask
@@ -96,7 +95,7 @@ class ClassicCodec:
         self._check_picture(header)
         symbols = self._quantise(picture.color, header)
         encoder = Encoder(self._models(header))
-        encoder.hyper(symbols - Z_MAX)
+        encoder.channels(symbols)
         data = encoder.finish()
         if check and not np.array_equal(self._symbols(data, header), symbols):
             raise FormatError("the entropy-coded data does not decode to what was encoded; nothing was written")
@@ -175,9 +174,9 @@ class ClassicCodec:
 
     def _symbols(self, data: bytes, header: Header) -> Integers:
         """The inverse of entropy coding; raises FormatError."""
-        channels, *positions = self.weights.model.code_shape
+        _, *positions = self.weights.model.code_shape
         decoder = Decoder(self._models(header), data)
-        symbols = decoder.hyper(1, math.prod(positions)).reshape(channels, -1) + Z_MAX
+        symbols = decoder.channels(math.prod(positions))
         decoder.finish()
         return symbols
 

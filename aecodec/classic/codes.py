@@ -16,12 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..entropy.alphabet import Z_MAX
-from ..entropy.tables import TOTAL, Frequencies, Tables
+from ..entropy.tables import TOTAL, Frequencies
 from ..errors import ModelError
 
-VALUES = 2 * Z_MAX + 1
-"""127: as many as the tables of the codec's hyper-latent, whose coder takes these symbols."""
+VALUES = 127
+"""Of the finest grid, for each channel."""
 
 COARSEST = 64
 """The divisor of quality 0, which leaves two or three values."""
@@ -90,11 +89,11 @@ class CodeGrid:
         code: Floats = fine.astype(np.float32) * np.float32(self.step)
         return code
 
-    def tables(self, quality: int) -> Tables:
-        """The frequencies of each channel's symbols, in exact integers: every symbol once, the rest as they were counted."""
+    def tables(self, quality: int) -> Frequencies:
+        """Frequencies (C, n) of the symbols of each channel, in exact integers: every symbol once, the rest as counted."""
         merged = (np.arange(VALUES) + self.divisors[quality] // 2) // self.divisors[quality]
         starts = np.searchsorted(merged, np.arange(merged[-1] + 1))
         counts = np.add.reduceat(self.counts, starts, axis=1)
         frequencies: Frequencies = 1 + counts * (TOTAL - counts.shape[1]) // counts.sum(1, keepdims=True)
         frequencies[np.arange(len(counts)), counts.argmax(1)] += TOTAL - frequencies.sum(1)
-        return Tables(frequencies, ())
+        return frequencies

@@ -6,19 +6,20 @@ Words are 32 bits, little-endian in the file; zero bytes at the end are left out
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import constriction
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import FormatError
-from .alphabet import Z_MAX
-from .tables import TOTAL, Tables
-from .trellis import Indexes, Shifted, Symbols, runs
+from .tables import TOTAL, Frequencies
+from .trellis import TABLES, Indexes, Shifted, Symbols, by_table, runs
 
-CODER_ID = 3
-"""constriction 0.5 range coder, 32-bit words, 24-bit probabilities, Categorical(perfect=False, lazy=False); and the trellis.
+CODER_ID = 4
+"""constriction 0.5 range coder, 32-bit words, 24-bit probabilities, Categorical(perfect=False, lazy=False).
 
-Coder 1 was the same without the trellis, every residual an integer.
+Before it, coder 3 had one table for each channel of ẑ; coder 1 no trellis either, every residual an integer.
 """
 
 SYMBOL_LIMIT = 32_767
@@ -28,14 +29,17 @@ GOLOMB_MAX_PREFIX = 12
 
 
 class Models:
-    """The tables as constriction's models, made once for many images."""
+    """Tables as constriction's models, made once for many images.
 
-    def __init__(self, tables: Tables) -> None:
-        categorical = constriction.stream.model.Categorical
+    Args:
+        rows: frequencies; for `Encoder.step` and `Encoder.hyper` the tables of residuals, then those of ẑ.
+    """
+
+    def __init__(self, rows: Iterable[Frequencies]) -> None:
+        rows = list(rows)
         # float64: the 24-bit probabilities that constriction makes of these are then exact integer arithmetic (docs/format.md)
-        self.hyper = [categorical(row / TOTAL, perfect=False, lazy=False) for row in tables.hyper]
-        self.residual = [categorical(row / TOTAL, perfect=False, lazy=False) for row in tables.residual]
-        self.half = [len(row) // 2 - 1 for row in tables.residual]
+        self.rows = [constriction.stream.model.Categorical(row / TOTAL, perfect=False, lazy=False) for row in rows]
+        self.half = [len(row) // 2 - 1 for row in rows]
         self.bit = constriction.stream.model.Uniform(2)
 
 
@@ -46,10 +50,15 @@ class Encoder:
         self.models = models
         self.coder = constriction.stream.queue.RangeEncoder()
 
-    def hyper(self, z_hat: Symbols) -> None:
-        """ẑ (nz, h, w), within -Z_MAX..Z_MAX."""
-        for channel, model in zip(z_hat, self.models.hyper, strict=True):
-            self.coder.encode(channel.ravel() + Z_MAX, model)
+    def channels(self, symbols: Symbols) -> None:
+        """Symbols (C, n) from 0 on, each channel with the table of its own that it has in a classic autoencoder."""
+        for channel, model in zip(symbols, self.models.rows, strict=True):
+            self.coder.encode(channel, model)
+
+    def hyper(self, symbols: Symbols, tables: Symbols) -> None:
+        """The symbols (n,) of a step of ẑ, whose tables are (n,), 0..HYPER_TABLES-1."""
+        for at, table in by_table(np.arange(len(tables)), tables):
+            self._run(symbols[at], TABLES + table)
 
     def step(self, symbols: Symbols, indexes: Indexes) -> None:
         """The symbols (n,) of one step, whose scale indexes are (n,); those of index 0 must be zero."""
@@ -59,7 +68,7 @@ class Encoder:
     def _run(self, values: Symbols, row: int) -> None:
         half = self.models.half[row]
         outside = np.abs(values) > half
-        self.coder.encode(np.where(outside, 2 * half + 1, values + half).astype(np.int32), self.models.residual[row])
+        self.coder.encode(np.where(outside, 2 * half + 1, values + half).astype(np.int32), self.models.rows[row])
         for value in values[outside]:
             self.coder.encode(_escape_bits(int(value), half), self.models.bit)
 
@@ -79,10 +88,16 @@ class Decoder:
         padded = data + bytes(-len(data) % 4)
         self.coder = constriction.stream.queue.RangeDecoder(np.frombuffer(padded, "<u4").astype(np.uint32))
 
-    def hyper(self, height: int, width: int) -> Symbols:
-        """ẑ (nz, height, width)."""
-        planes = [self._decode(model, height * width) - Z_MAX for model in self.models.hyper]
-        return np.stack(planes).reshape(-1, height, width)
+    def channels(self, count: int) -> Symbols:
+        """The symbols (C, count) that `Encoder.channels` was given."""
+        return np.stack([self._decode(model, count) for model in self.models.rows])
+
+    def hyper(self, tables: Symbols) -> Symbols:
+        """The symbols (n,) of a step of ẑ from their tables (n,)."""
+        symbols = np.zeros(len(tables), np.int32)
+        for at, table in by_table(np.arange(len(tables)), tables):
+            symbols[at] = self._run(len(at), TABLES + table)
+        return symbols
 
     def step(self, indexes: Indexes) -> tuple[Symbols, Shifted]:
         """The symbols (n,) of one step from their scale indexes (n,), and which are of the second quantiser."""
@@ -93,7 +108,7 @@ class Decoder:
 
     def _run(self, count: int, row: int) -> Symbols:
         half = self.models.half[row]
-        values = self._decode(self.models.residual[row], count) - half
+        values = self._decode(self.models.rows[row], count) - half
         for at in np.flatnonzero(values > half):
             values[at] = self._escape(half)
         return values

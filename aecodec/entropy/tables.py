@@ -1,8 +1,8 @@
 """Integer frequency tables: what the entropy coder knows of the symbols. NORMATIVE.
 
-Frequencies are integers of at least 1 that sum to 2^16. ẑ has a table per channel over -Z_MAX..Z_MAX. The symbol of a residual
-has one of TABLES tables, chosen by its scale index and quantiser (`trellis.py`): values -half..half, then an escape symbol for
-everything outside. Index 0 has no table: such symbols are zero and not coded.
+Frequencies are integers of at least 1 that sum to 2^16, of the values -half..half and, last, of an escape symbol for everything
+outside. The symbol of a residual has one of TABLES tables, chosen by its scale index and quantiser (`trellis.py`); index 0 has
+none: such symbols are zero and not coded. That of ẑ has one of HYPER_TABLES, by its scale index and the fraction of its mean.
 """
 
 from __future__ import annotations
@@ -15,7 +15,15 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import ModelError
-from .alphabet import INDEX_STEP, INDEXES, SCALE_MIN, Z_MAX
+from .alphabet import (
+    HYPER_INDEX_STEP,
+    HYPER_SCALE_MIN,
+    HYPER_TABLES,
+    INDEX_STEP,
+    INDEXES,
+    MEAN_STEPS,
+    SCALE_MIN,
+)
 from .trellis import FIRST_DEPENDENT, TABLES, residuals_of
 
 TOTAL = 1 << 16
@@ -26,35 +34,38 @@ Frequencies = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Tables:
-    """``hyper`` (nz, 2·Z_MAX+1); ``residual`` TABLES rows (2·half+2,), the last entry the escape."""
+    """``residual`` TABLES and ``hyper`` HYPER_TABLES rows (2·half+2,), the last entry the escape."""
 
-    hyper: Frequencies
     residual: tuple[Frequencies, ...]
+    hyper: tuple[Frequencies, ...]
 
     @classmethod
     def load(cls, tensors: Mapping[str, npt.NDArray[np.generic]]) -> Tables:
         """From the tensors ``tables.*`` of a weights file; raises ModelError if a table breaks the rules above."""
-        hyper = tensors["tables.hyper"].astype(np.int64)
-        halves = tensors["tables.half"].astype(np.int64)
-        flat = tensors["tables.residual"].astype(np.int64)
-        ends = np.cumsum(2 * halves + 2)
-        if len(halves) != TABLES:
-            raise ModelError(f"tables: {len(halves)} of residuals, must be {TABLES}; those of other formats can't be used")
-        if hyper.shape[1] != 2 * Z_MAX + 1 or ends[-1] != len(flat):
-            raise ModelError("tables: shapes do not fit")
-        tables = cls(hyper, tuple(np.split(flat, ends[:-1])))
-        for row in (*hyper, *tables.residual):
-            if row.min() < 1 or row.sum() != TOTAL:
-                raise ModelError(f"tables: a row sums to {row.sum()} with minimum {row.min()}, must be {TOTAL} and at least 1")
-        return tables
+        return cls(_load(tensors, "residual", TABLES), _load(tensors, "hyper", HYPER_TABLES))
 
     def tensors(self) -> dict[str, npt.NDArray[np.generic]]:
         """The inverse of `load`."""
-        return {
-            "tables.hyper": self.hyper.astype(np.uint16),
-            "tables.half": np.array([len(row) // 2 - 1 for row in self.residual], np.uint16),
-            "tables.residual": np.concatenate(self.residual).astype(np.uint16),
-        }
+        tensors: dict[str, npt.NDArray[np.generic]] = {}
+        for name, rows in (("residual", self.residual), ("hyper", self.hyper)):
+            tensors[f"tables.{name}"] = np.concatenate(rows).astype(np.uint16)
+            tensors[f"tables.{name}.half"] = np.array([len(row) // 2 - 1 for row in rows], np.uint16)
+        return tensors
+
+
+def _load(tensors: Mapping[str, npt.NDArray[np.generic]], name: str, count: int) -> tuple[Frequencies, ...]:
+    halves = tensors[f"tables.{name}.half"].astype(np.int64)
+    flat = tensors[f"tables.{name}"].astype(np.int64)
+    ends = np.cumsum(2 * halves + 2)
+    if len(halves) != count:
+        raise ModelError(f"tables.{name}: there are {len(halves)}, must be {count}; those of other formats can't be used")
+    if ends[-1] != len(flat):
+        raise ModelError(f"tables.{name}: shapes do not fit")
+    rows = np.split(flat, ends[:-1])
+    for row in rows:
+        if row.min() < 1 or row.sum() != TOTAL:
+            raise ModelError(f"tables.{name}: a row sums to {row.sum()} with minimum {row.min()}, must be {TOTAL} and at least 1")
+    return tuple(rows)
 
 
 def to_frequencies(weights: npt.NDArray[np.float64]) -> Frequencies:
@@ -78,21 +89,43 @@ def gaussian_weights(table: int) -> npt.NDArray[np.float64]:
     return np.append(inside + 1e-6, 1e-6)
 
 
-def fit(hyper_pmf: npt.NDArray[np.float64], counts: Mapping[int, npt.NDArray[np.int64]], prior: float = 500.0) -> Tables:
-    """Tables from p(ẑ) (nz, 2·Z_MAX+1) and counts of real symbols: ``counts[table]`` (2·32767+1,) of values -32767..32767.
+def logistic_weights(table: int) -> npt.NDArray[np.float64]:
+    """Probabilities of a table of ẑ before any real symbol has been seen: a logistic distribution with slightly heavier tails."""
+    index, fraction = divmod(table, MEAN_STEPS)
+    scale, mean = HYPER_SCALE_MIN * exp(index * HYPER_INDEX_STEP), fraction / MEAN_STEPS - 0.5
+    half = min(ceil(2 + 10 * scale), MAX_HALF)
+    edges = (np.arange(-half, half + 2) - 0.5 - mean) / scale
+    inside = np.diff(0.5 * np.tanh(edges / 2))
+    return np.append(inside + 1e-6, 1e-6)
 
-    Counts are made symmetric and smoothed with ``prior`` symbols drawn from the Gaussian of the table.
+
+Counts = npt.NDArray[np.int64]
+"""How often each table had which value, (tables, 2·n+1), -n..n with n > MAX_HALF, the outermost standing for all beyond."""
+
+
+def fit(residual: Counts, hyper: Counts, prior: float = 500.0) -> Tables:
+    """Tables from counts of real symbols, smoothed with ``prior`` symbols drawn from the distribution a table begins with.
+
+    The distributions of residuals are symmetric.
     """
-    residual = []
-    for table in range(TABLES):
-        weights = gaussian_weights(table)
-        half = len(weights) // 2 - 1
-        smooth = weights / weights.sum() * prior
-        if table in counts:
-            seen = counts[table]
-            middle = len(seen) // 2
-            inside = seen[middle - half : middle + half + 1]
-            smooth[:-1] += (inside + inside[::-1]) / 2
-            smooth[-1] += seen.sum() - inside.sum()
-        residual.append(to_frequencies(smooth))
-    return Tables(np.stack([to_frequencies(row) for row in hyper_pmf]), tuple(residual))
+    return Tables(
+        tuple(_fitted(gaussian_weights(i), seen + seen[::-1], 2 * prior) for i, seen in enumerate(residual)),
+        tuple(_fitted(logistic_weights(i), seen, prior) for i, seen in enumerate(hyper)),
+    )
+
+
+def provisional() -> Tables:
+    """Before any real symbol has been seen."""
+    return Tables(
+        tuple(to_frequencies(gaussian_weights(table)) for table in range(TABLES)),
+        tuple(to_frequencies(logistic_weights(table)) for table in range(HYPER_TABLES)),
+    )
+
+
+def _fitted(weights: npt.NDArray[np.float64], seen: npt.NDArray[np.int64], prior: float) -> Frequencies:
+    half, middle = len(weights) // 2 - 1, len(seen) // 2
+    inside = seen[middle - half : middle + half + 1]
+    smooth = weights / weights.sum() * prior
+    smooth[:-1] += inside
+    smooth[-1] += seen.sum() - inside.sum()
+    return to_frequencies(smooth)

@@ -73,17 +73,17 @@ def runs(indexes: Indexes, symbols: Symbols, shifted: Shifted) -> Iterator[tuple
     A run's ``symbols`` (n,) must be known before the next run is asked for; ``shifted`` (n,) is filled in.
     """
     order = Order(indexes)
-    yield from _by_table(order.plain, tables_of(indexes[order.plain], 0))
+    yield from by_table(order.plain, tables_of(indexes[order.plain], 0))
     states = np.zeros(order.width, np.uint8)
     for row in order.rows:
         before = states[: len(row)]
         shifted[row] = before & 1
-        yield from _by_table(row, tables_of(indexes[row], before & 1))
+        yield from by_table(row, tables_of(indexes[row], before & 1))
         states[: len(row)] = NEXT[before, symbols[row] & 1]
 
 
-def _by_table(row: npt.NDArray[np.intp], tables: npt.NDArray[np.uint8]) -> Iterator[tuple[npt.NDArray[np.intp], int]]:
-    """The symbols of a row, whose tables are (n,), table by table, ascending."""
+def by_table(row: npt.NDArray[np.intp], tables: npt.NDArray[np.integer[Any]]) -> Iterator[tuple[npt.NDArray[np.intp], int]]:
+    """Symbols that don't depend on one another, whose tables are (n,), table by table, ascending."""
     order = np.argsort(tables, kind="stable")
     in_order = tables[order]
     starts = np.flatnonzero(in_order[1:] != in_order[:-1]) + 1

@@ -19,10 +19,12 @@ from ..entropy.tables import Tables
 from ..errors import ModelError
 from .context import ContextMeans, FirstMeans
 from .dependent import Choice, Chooser, SymbolCosts
-from .hyper import HyperPrior, hyper_analysis, hyper_synthesis
+from .hyper import hyper_analysis, hyper_synthesis
+from .hyper_net import HyperNet
 from .masks import STEPS, step_masks
 from .quality import LMBDA_MAX, LMBDA_MIN, NODES
-from .scale_net import ScaleNet, log_scale, round_through
+from .quantised import round_through
+from .scale_net import ScaleNet, log_scale
 from .transforms import Analysis, Synthesis, exact
 from .weights import Weights
 
@@ -100,7 +102,7 @@ class AutoEncoder(nn.Module):
         self.h_s = hyper_synthesis(c.nz, c.nc)
         self.context = nn.ModuleList([FirstMeans(c.m, c.nc), *(ContextMeans(c.m, c.nc) for _ in range(STEPS - 1))])
         self.scale_net = ScaleNet(c.m, c.nz, STEPS)
-        self.prior = HyperPrior(c.nz)
+        self.hyper_net = HyperNet(c.nz)
         self.symbol_costs = SymbolCosts()
         log_gain = math.log(50) + 0.5 * torch.linspace(math.log(LMBDA_MIN), math.log(LMBDA_MAX), NODES)
         self.g_a.log_gain.data.copy_(log_gain[:, None])
@@ -119,7 +121,7 @@ class AutoEncoder(nn.Module):
         """The rest of `forward`, for a scaled latent (B, M, H/16, W/16) of any g_a; nodes (B, NODES)."""
         z = self.h_a(y).float()  # (B, nz, H/64, W/64)
         z_hat = round_through(z).clamp(-Z_MAX, Z_MAX)
-        bits_z = self.prior.bits(_with_noise(z) if self.training else z_hat)
+        bits_z = self.hyper_net.bits(_with_noise(z) if self.training else z_hat, z_hat, nodes)
         choose = Chooser(self.symbol_costs)
         steps = self.code_steps(y, z_hat, nodes, choose)
         if self.training:
@@ -160,8 +162,9 @@ def from_weights(weights: Weights) -> AutoEncoder:
     try:
         model = AutoEncoder(ModelConfig(**weights.config))
         model.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in weights.floats.items()}, strict=False)
-        scales = {name: torch.from_numpy(np.asarray(t)) for name, t in weights.tensors.items() if name.startswith("scales.")}
-        model.scale_net.load_integers(scales)
+        tensors = {name: torch.from_numpy(np.asarray(tensor)) for name, tensor in weights.tensors.items()}
+        model.scale_net.load_integers(tensors)
+        model.hyper_net.load_integers(tensors)
         model.symbol_costs.load(Tables.load(weights.tensors))
     except (KeyError, RuntimeError, TypeError) as error:
         raise ModelError(f"model {weights.path}: not that of an autoencoder ({' '.join(str(error).split())})") from error

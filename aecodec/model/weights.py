@@ -79,14 +79,14 @@ STEP = ".step"
 
 
 def packed(floats: Mapping[str, npt.NDArray[np.float32]]) -> dict[str, Tensor]:
-    """Float tensors as files hold them: float16, but for the matrices of the blocks at 1/16, half of all parameters.
+    """Float tensors as files hold them: float16, but for the matrices of the blocks at 1/16 and below, most of all parameters.
 
     These become int8 and, under the name with ``.step`` at its end, what 1 stands for in each row, (O, 1, 1, 1) float32. That
     costs a hundredth of a percent of the loss; with the blocks at 1/8, which are small, it would be six.
     """
     tensors: dict[str, Tensor] = {}
     for name, tensor in floats.items():
-        if ".blocks2." in name and name.endswith(("expand.weight", "project.weight")):
+        if name.endswith(("expand.weight", "project.weight")) and ".blocks1." not in name:
             step = np.maximum(np.abs(tensor).max(axis=(1, 2, 3), keepdims=True) / 127, np.finfo(np.float32).tiny)
             tensors[name], tensors[name + STEP] = np.rint(tensor / step).astype(np.int8), step
         else:

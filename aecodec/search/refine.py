@@ -39,7 +39,8 @@ from ..model.engine import Array
 from ..model.masks import gather, scatter, step_parts
 from ..model.quality import lmbda_of_level
 from ..model.quality import node_weights as level_weights
-from ..model.scale_net import log_scale, round_through
+from ..model.quantised import round_through
+from ..model.scale_net import log_scale
 from ..model.weights import Weights
 from .effort import search_steps
 from .expected import expect
@@ -135,7 +136,7 @@ class _Search:
 
         z_hat = round_through(self.z).clamp(-Z_MAX, Z_MAX)
         found = self.model.code_steps(self.y, z_hat, self.nodes, choose)
-        return found.bits.sum() + self.model.prior.bits(z_hat).sum(), self._squared_error(found.y_hat)
+        return found.bits.sum() + self.model.hyper_net.bits(z_hat, z_hat, self.nodes).sum(), self._squared_error(found.y_hat)
 
     def _squared_error(self, y_hat: Tensor) -> Tensor:
         rows, columns = self.tile.inside

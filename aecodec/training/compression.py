@@ -38,7 +38,7 @@ class CompressionConfig:
     late_batch: int = 8  # fewer, larger patches while it decays
     late_patch: int = 192
     late_from: int = 70_000  # the step at which it begins to
-    log_domain_rate: float = 5.0  # gains, offsets and the prior live in the log domain and arrive last without this factor
+    log_domain_rate: float = 5.0  # gains and offsets live in the log domain and arrive last without this factor
     distortion: Distortion = "mse"
     optimizer: Optimizer = "soap"
     seed: int = 0
@@ -80,8 +80,8 @@ class CompressionTask:
     def optimizer(self, rate: float) -> torch.optim.Optimizer:
         """SOAP or Adam, with a higher rate for the parameters that live in the log domain, which are vectors in truth."""
         model, factor = self.model, self.config.log_domain_rate
-        fast = [model.g_a.log_gain, model.g_s.log_gain, *model.prior.parameters()]
-        offsets = [model.scale_net.offset]  # in scale indexes, of which ten are one natural unit
+        fast = [model.g_a.log_gain, model.g_s.log_gain]
+        offsets = [model.scale_net.offset, model.hyper_net.offset]  # in scale indexes, of which ten and five are a natural unit
         apart = {id(p) for p in (*fast, *offsets)}
         rest = [p for p in model.parameters() if id(p) not in apart]
         groups: list[dict[str, Any]] = [

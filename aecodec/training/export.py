@@ -8,47 +8,40 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from tqdm import tqdm
 
 from ..codec import Codec
-from ..entropy.alphabet import Z_MAX
-from ..entropy.coder import SYMBOL_LIMIT
-from ..entropy.tables import TOTAL, Tables, fit
+from ..entropy.alphabet import HYPER_TABLES
+from ..entropy.tables import MAX_HALF, Counts, Tables, fit, provisional
 from ..entropy.trellis import TABLES, tables_of
 from ..model import weights
 from ..model.autoencoder import AutoEncoder, from_weights
+from ..model.hyper_path import Expected, HyperPath
+from ..model.integers import Integers
+from ..model.masks import Part, gather
 from ..model.quality import MAX_LEVEL
 from .task import Pixels
 
 LEVEL_OF_DEFAULT = 3600
 """λ = 0.0166, near 35 dB on Kodak: quality 75."""
 
-NOT_FLOATS = ("scale_net.", "symbol_costs.")
-"""What of a model does not go into its file as it is: the one as integers, the other as tables."""
+NOT_FLOATS = ("hyper_net.", "scale_net.", "symbol_costs.")
+"""What of a model does not go into its file as it is: nets as integers, costs as tables."""
 
 FEW = 6
 """A first look at the symbols takes every sixth photograph."""
-
-HYPER_PRIOR = 2000.0
-"""How many symbols the learned prior of ẑ counts for beside those that are seen."""
 
 
 def write_weights(model: AutoEncoder, tables: Tables, path: Path) -> None:
     """Write a weights file."""
     floats = {k: v.detach().numpy() for k, v in model.state_dict().items() if not k.startswith(NOT_FLOATS)}
-    integers = {k: v.numpy() for k, v in model.scale_net.integers().items()}
+    integers = {k: v.numpy() for net in (model.hyper_net, model.scale_net) for k, v in net.integers().items()}
     tensors = {**weights.packed(floats), **integers, **tables.tensors(), "quality.levels": quality_levels().astype(np.uint16)}
     weights.save(path, tensors, model.config.to_dict())
-
-
-def provisional_tables(model: AutoEncoder) -> Tables:
-    """Tables before any real symbol has been seen: the learned prior of ẑ, Gaussians for the residuals."""
-    with torch.no_grad():
-        return fit(model.prior.pmf().double().numpy(), {})
 
 
 def quality_levels() -> npt.NDArray[np.int32]:
@@ -59,27 +52,35 @@ def quality_levels() -> npt.NDArray[np.int32]:
 def refit_tables(path: Path, images: list[Pixels], qualities: Sequence[float] = (5, 25, 45, 65, 80, 90, 100)) -> Tables:
     """Tables from the symbols of real photographs, coded with the weights file at ``path``."""
     codec = Codec(path)
-    counts = {table: np.zeros(2 * SYMBOL_LIMIT + 1, np.int64) for table in range(TABLES)}
-    tables = Tables.load(codec.weights.tensors)
-    hyper = tables.hyper / TOTAL * HYPER_PRIOR
-    channel = np.arange(len(hyper))[:, None]
+    residual, hyper = (np.zeros((count, 2 * MAX_HALF + 3), np.int64) for count in (TABLES, HYPER_TABLES))
     for image in tqdm(images, "counting symbols", unit="img"):
         for quality in qualities:
+            level = codec.weights.level(round(100 * quality))
             for latent in codec.symbols(codec.compress(image, quality=quality, effort=0, check=False)):
                 coded = latent.indexes > 0
-                tables_seen = tables_of(latent.indexes[coded], latent.shifted[coded])
-                for table in np.unique(tables_seen):
-                    seen = latent.symbols[coded][tables_seen == table]
-                    counts[int(table)] += np.bincount(seen + SYMBOL_LIMIT, minlength=2 * SYMBOL_LIMIT + 1)
-                z_hat = latent.z_hat.reshape(len(hyper), -1)
-                np.add.at(hyper, (np.broadcast_to(channel, z_hat.shape), z_hat + Z_MAX), 1)
-    return fit(hyper, counts)
+                _count(residual, tables_of(latent.indexes[coded], latent.shifted[coded]), latent.symbols[coded])
+                _count_hyper(hyper, latent.z_hat, codec.latent_coder.hyper, level)
+    return fit(residual, hyper)
+
+
+def _count_hyper(counts: Counts, z_hat: Integers, path: HyperPath, level: int) -> None:
+    def take(parts: tuple[Part, ...], expected: Expected) -> Integers:
+        values = gather(z_hat, parts)
+        _count(counts, expected.table, values - expected.whole)
+        return values
+
+    path.code(z_hat.shape[1], z_hat.shape[2], level, take)
+
+
+def _count(counts: Counts, tables: npt.NDArray[np.integer[Any]], symbols: Integers) -> None:
+    farthest = counts.shape[1] // 2
+    np.add.at(counts, (tables, symbols.clip(-farthest, farthest) + farthest), 1)
 
 
 def export(model: AutoEncoder, images: list[Pixels], path: Path) -> None:
     """Write the weights file of a model, its tables fitted on photographs."""
     draft = path.with_suffix(".draft")
-    tables = provisional_tables(model)
+    tables = provisional()
     try:
         for some in (images[::FEW], images):
             write_weights(model, tables, draft)
