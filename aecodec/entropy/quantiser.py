@@ -109,10 +109,8 @@ def _cheapest_paths(cost: Floats, orders: Sequence[Order]) -> npt.NDArray[np.int
     by_row = np.zeros((max(len(order.rows) for order in orders), 4, lanes[-1]), np.float32)
     for order, part, end in zip(orders, np.split(cost, ends[:-1], axis=1), lanes, strict=True):
         by_row[: len(order.rows), :, end - order.width : end] = in_rows(part, order.width)
-    path = _cheapest_path(by_row)
-    return np.concatenate([
-        own.ravel()[: len(order.dependent)] for order, own in zip(orders, np.split(path, lanes[:-1], axis=1), strict=True)
-    ])  # fmt: skip
+    paths = np.split(_cheapest_path(by_row), lanes[:-1], axis=1)
+    return np.concatenate([path.ravel()[: len(order.dependent)] for order, path in zip(orders, paths, strict=True)])
 
 
 def _cheapest_path(by_row: Floats) -> npt.NDArray[np.intp]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +13,7 @@ from ..entropy.alphabet import HYPER_INDEX_STEP, HYPER_INDEXES, HYPER_SCALE_MIN,
 from .integers import ACTIVATION_STEPS
 from .masks import STEPS, step_masks
 from .quality import NODES
-from .quantised import Bound, QuantConv, activate, round_through
+from .quantised import Bound, QuantConv, activate, from_integers, round_through, to_integers
 
 
 class HyperNet(nn.Module):
@@ -58,19 +59,13 @@ class HyperNet(nn.Module):
         named = {f"look{k}": conv for k, conv in enumerate(self.look, 1)}
         return named | {f"out{k}": conv for k, conv in enumerate(self.out, 1)}  # type: ignore[return-value]
 
-    @torch.no_grad()
     def integers(self) -> dict[str, Tensor]:
         """The tensors ``hyper.*`` of a weights file."""
-        tensors = {f"hyper.{name}.{k}": v for name, conv in self._layers().items() for k, v in conv.integers().items()}
-        tensors["hyper.offset"] = torch.floor(self.offset * ACTIVATION_STEPS + 0.5).to(torch.int32)
-        return tensors
+        return to_integers("hyper", self._layers(), self.offset)
 
-    @torch.no_grad()
-    def load_integers(self, tensors: dict[str, Tensor]) -> None:
+    def load_integers(self, tensors: Mapping[str, Tensor]) -> None:
         """The inverse of `integers`."""
-        for name, conv in self._layers().items():
-            conv.load_integers(*(tensors[f"hyper.{name}.{k}"] for k in ("weight", "bias", "shift")))
-        self.offset.copy_(tensors["hyper.offset"].float() / ACTIVATION_STEPS)
+        from_integers("hyper", self._layers(), self.offset, tensors)
 
 
 def logistic_bits(distance: Tensor, log_scale: Tensor) -> Tensor:

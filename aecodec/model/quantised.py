@@ -8,6 +8,7 @@ numbers that the integers give.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -88,3 +89,18 @@ class QuantConv(nn.Conv2d):
         steps = torch.exp2(shift.float()) * ACTIVATION_STEPS / self.input_steps
         self.weight.copy_((weight.float() / steps[:, None]).reshape(self.weight.shape))
         self.bias.copy_(bias.float() / (steps * self.input_steps))
+
+
+@torch.no_grad()
+def to_integers(prefix: str, layers: Mapping[str, QuantConv], offset: Tensor) -> dict[str, Tensor]:
+    """The tensors ``prefix.*`` of a weights file: layers by name, and the table of offsets in 1/16."""
+    tensors = {f"{prefix}.{name}.{part}": value for name, conv in layers.items() for part, value in conv.integers().items()}
+    return tensors | {f"{prefix}.offset": torch.floor(offset * ACTIVATION_STEPS + 0.5).to(torch.int32)}
+
+
+@torch.no_grad()
+def from_integers(prefix: str, layers: Mapping[str, QuantConv], offset: Tensor, tensors: Mapping[str, Tensor]) -> None:
+    """The inverse of `to_integers`, into the layers and the table that are there."""
+    for name, conv in layers.items():
+        conv.load_integers(*(tensors[f"{prefix}.{name}.{part}"] for part in ("weight", "bias", "shift")))
+    offset.copy_(tensors[f"{prefix}.offset"].float() / ACTIVATION_STEPS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from ..entropy.alphabet import INDEX_STEP, INDEXES, SCALE_MIN
 from .integers import ACTIVATION_MAX, ACTIVATION_STEPS
 from .quality import NODES
-from .quantised import Bound, QuantConv, activate, round_through
+from .quantised import Bound, QuantConv, activate, from_integers, round_through, to_integers
 from .scales import SYMBOL_MAX
 
 
@@ -68,19 +69,13 @@ class ScaleNet(nn.Module):
             named |= {f"{name}{i}": conv for i, conv in enumerate(convs, 1)}
         return named  # type: ignore[return-value]
 
-    @torch.no_grad()
     def integers(self) -> dict[str, Tensor]:
         """The tensors ``scales.*`` of a weights file."""
-        tensors = {f"scales.{name}.{k}": v for name, conv in self._layers().items() for k, v in conv.integers().items()}
-        tensors["scales.offset"] = torch.floor(self.offset * ACTIVATION_STEPS + 0.5).to(torch.int32)
-        return tensors
+        return to_integers("scales", self._layers(), self.offset)
 
-    @torch.no_grad()
-    def load_integers(self, tensors: dict[str, Tensor]) -> None:
+    def load_integers(self, tensors: Mapping[str, Tensor]) -> None:
         """The inverse of `integers`."""
-        for name, conv in self._layers().items():
-            conv.load_integers(*(tensors[f"scales.{name}.{k}"] for k in ("weight", "bias", "shift")))
-        self.offset.copy_(tensors["scales.offset"].float() / ACTIVATION_STEPS)
+        from_integers("scales", self._layers(), self.offset, tensors)
 
 
 def log_scale(index: Tensor) -> Tensor:
