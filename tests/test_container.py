@@ -36,7 +36,7 @@ from aecodec.container import (
 )
 from aecodec.errors import FormatError, LimitError
 
-HEADER_1X1 = Header(width=1, height=1, mode="RGB", tile=64, quality=7500, effort=0, coder=3, model=b"no model")
+HEADER_1X1 = Header(width=1, height=1, mode="RGB", tile=64, quality=7500, effort=0, coder=4, model=b"no model")
 NO_LIMITS = Limits(pixels=MAX_VARINT**2, side=MAX_VARINT, metadata_bytes=MAX_VARINT)
 
 sides = st.integers(1, 200) | st.integers(1, MAX_VARINT - 1)
