@@ -260,6 +260,5 @@ def test_training_in_bfloat16_is_as_precise_as_the_quality_needs(lmbda: float) -
     for bfloat16 in (False, True):
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, bfloat16):
             results.append(rate_distortion(model(x, torch.tensor([lmbda])), x, torch.tensor([lmbda])))
-    exact, rough = results
-    assert abs(10 * torch.log10(rough.mse / exact.mse).item()) < 0.05  # in dB; 0.7 at the top if coefficients were bfloat16
-    assert rough.bpp.item() == pytest.approx(exact.bpp.item(), rel=0.01)
+    exact, rough = (result.loss.item() for result in results)  # R + λ·D: what is rounded may move along the curve
+    assert rough == pytest.approx(exact, rel=0.005)  # 18 % more at the top if coefficients were bfloat16
