@@ -30,7 +30,7 @@ class HyperNet(nn.Module):
                 if name.startswith("out"):
                     conv.weight.mul_(0.1)
                     conv.bias.zero_()
-            self.offset[:, :, nz:] = math.log(1 / HYPER_SCALE_MIN) / HYPER_INDEX_STEP  # a scale of 1
+            self.offset[:, :, nz:] = math.log(3 / HYPER_SCALE_MIN) / HYPER_INDEX_STEP  # a scale of 3
 
     def bits(self, z: Tensor, z_hat: Tensor, nodes: Tensor) -> Tensor:
         """z (B, nz, h, w), noisy or rounded; z_hat, rounded, which later steps see; nodes (B, 9) → bits of each element of z."""
