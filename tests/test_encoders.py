@@ -13,13 +13,14 @@ from PIL import Image
 
 from aecodec import Codec, ModelError, UsageError, container
 from aecodec.cli import main
+from aecodec.entropy.tables import provisional
 from aecodec.model.autoencoder import AutoEncoder, ModelConfig
 from aecodec.model.encoders import KINDS, Encoder, Kind, shipped
 from aecodec.model.weights import DEFAULT, Weights
 from aecodec.search.target import psnr
 from aecodec.training.corruptions import corrupt, parse
 from aecodec.training.data import PatchSampler, Photographs, load_images
-from aecodec.training.export import provisional_tables, write_weights
+from aecodec.training.export import write_weights
 from aecodec.training.loop import TrainConfig, train
 from aecodec.training.restoration import RestorationConfig, RestorationTask, new_encoder
 from aecodec.training.start import pca_start
@@ -45,7 +46,7 @@ def base(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = AutoEncoder(TINY)
     pca_start(model, PatchSampler(load_images(photos, 64, progress=False), 0).batch(0, 2000, 16)[0])
     path = tmp_path_factory.mktemp("base") / "base.safetensors"
-    write_weights(model, provisional_tables(model), path)
+    write_weights(model, provisional(), path)
     return path
 
 

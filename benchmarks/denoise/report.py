@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 HERE = Path(__file__).parent
 OURS = "aec --denoise"
@@ -71,6 +72,8 @@ def denoising() -> None:
         for method, curve in of_method.items():
             axes.plot(*zip(*sorted(curve.values()), strict=True), "o-", color=COLORS[method], markersize=4, label=method)
         axes.set(title=f"σ = {sigma}", xlabel="bits per pixel", ylabel="PSNR against the clean image, dB", xscale="log")
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.xaxis.set_major_formatter(ScalarFormatter())
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.3)
         if any(row["sigma"] == sigma and row["method"].startswith("BM3D") for row in rows):
