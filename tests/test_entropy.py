@@ -177,6 +177,15 @@ def test_an_escape_beyond_the_limit_is_refused() -> None:
         Decoder(MODELS, encoder.finish()).step(np.array([10], np.uint8))
 
 
+def test_a_hyper_latent_beyond_its_range_is_refused() -> None:
+    coder = Codec().latent_coder
+    expected = coder.hyper.expected(0, np.zeros((coder.hyper.offset.shape[2] // 2, 1, 1), np.int32), 4000)
+    encoder = Encoder(coder.models)
+    encoder.hyper(np.full(len(expected.table), 200, np.int32), expected.table)
+    with pytest.raises(FormatError, match="hyper-latent"):
+        coder.decode(encoder.finish(), 4, 4, 4000)
+
+
 def test_left_over_data_is_refused() -> None:
     data = encode(ONES, [])
     decoder = Decoder(MODELS, data + bytes(-len(data) % 4) + b"more words")
