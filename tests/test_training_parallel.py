@@ -116,7 +116,7 @@ def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
     np.testing.assert_allclose(losses(tmp_path / "two" / "line"), losses(tmp_path / "one" / "line"), rtol=1e-3)
     run_compression(tmp_path / "one" / "compression", 20)
     two, one = (losses(tmp_path / folder / "compression", "val_loss") for folder in ("two", "one"))
-    np.testing.assert_allclose(two, one, rtol=0.02)  # the noise is another one
+    np.testing.assert_allclose(two, one, rtol=0.005)
     assert one[-1] < 0.98 * one[0]
 
 

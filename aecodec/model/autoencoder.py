@@ -119,9 +119,9 @@ class AutoEncoder(nn.Module):
 
     def code(self, y: Tensor, nodes: Tensor) -> Estimate:
         """The rest of `forward`, for a scaled latent (B, M, H/16, W/16) of any g_a; nodes (B, NODES)."""
-        z = self.h_a(y).float()  # (B, nz, H/64, W/64)
-        z_hat = round_through(z).clamp(-Z_MAX, Z_MAX)
-        with exact():
+        with exact():  # what is rounded to integers must be what it is in files
+            z = self.h_a(y)  # (B, nz, H/64, W/64)
+            z_hat = round_through(z).clamp(-Z_MAX, Z_MAX)
             bits_z = self.hyper_net.bits(_with_noise(z) if self.training else z_hat, z_hat, nodes)
         choose = Chooser(self.symbol_costs)
         steps = self.code_steps(y, z_hat, nodes, choose)
