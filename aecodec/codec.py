@@ -130,7 +130,7 @@ class Codec:
         try:
             hyper, scales, tables = HyperPath(tensors), ScalePath(tensors, STEPS), Tables.load(tensors)
         except (KeyError, IndexError, ValueError) as error:
-            raise ModelError(f"model {self.model_path}: not a weights file of aecodec ({error})") from error
+            raise ModelError(f"model {self.model_path}: not a weights file of this aecodec ({error})") from error
         return LatentCoder(self.engine, hyper, scales, tables)
 
     @cached_property

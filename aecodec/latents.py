@@ -60,7 +60,7 @@ class LatentCoder:
 
     def __init__(self, engine: Engine, hyper: HyperPath, scales: ScalePath, tables: Tables) -> None:
         self.engine, self.hyper, self.scales = engine, hyper, scales
-        self.models = Models([*tables.residual, *tables.hyper])
+        self.models = Models(tables.rows)
         self.bits = bits_of(tables)
 
     def encode(self, y: Array, level: int, check: bool, z: Array | None = None, weight: float = WEIGHT) -> Coded:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from aecodec import Codec, ModelError, UsageError, container
 from aecodec.cli import main
-from aecodec.entropy.tables import provisional
+from aecodec.entropy.tables import fit, no_counts
 from aecodec.model.autoencoder import AutoEncoder, ModelConfig
 from aecodec.model.encoders import KINDS, Encoder, Kind, shipped
 from aecodec.model.weights import DEFAULT, Weights
@@ -46,7 +46,7 @@ def base(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = AutoEncoder(TINY)
     pca_start(model, PatchSampler(load_images(photos, 64, progress=False), 0).batch(0, 2000, 16)[0])
     path = tmp_path_factory.mktemp("base") / "base.safetensors"
-    write_weights(model, provisional(), path)
+    write_weights(model, fit(*no_counts()), path)
     return path
 
 

@@ -13,15 +13,14 @@ from hypothesis import strategies as st
 from aecodec import Codec, container
 from aecodec.entropy.alphabet import HYPER_TABLES, INDEXES
 from aecodec.entropy.coder import SYMBOL_LIMIT, Decoder, Encoder, Models
-from aecodec.entropy.tables import MAX_HALF, TOTAL, Tables, fit, provisional, to_frequencies
+from aecodec.entropy.tables import MAX_HALF, TOTAL, Tables, fit, no_counts, to_frequencies
 from aecodec.entropy.trellis import NEXT, Order, tables_of
-from aecodec.entropy.trellis import TABLES as RESIDUAL_TABLES
 from aecodec.errors import FormatError, ModelError
 
 from . import plain_decoder
 
-TABLES = provisional()
-MODELS = Models([*TABLES.residual, *TABLES.hyper])
+TABLES = fit(*no_counts())
+MODELS = Models(TABLES.rows)
 
 Step = tuple[npt.NDArray[np.int32], npt.NDArray[np.uint8]]
 """Symbols and the scale indexes they are coded under."""
@@ -219,7 +218,7 @@ def test_tables_survive_the_weights_file() -> None:
 
 
 def test_tables_follow_what_was_counted() -> None:
-    residual, hyper = (np.zeros((count, 2 * MAX_HALF + 3), np.int64) for count in (RESIDUAL_TABLES, HYPER_TABLES))
+    residual, hyper = no_counts()
     residual[40, MAX_HALF + 1 + 2] = hyper[100, MAX_HALF + 1 + 2] = 10**6
     tables = fit(residual, hyper)
     for row, share in ((tables.residual[40], 0.5), (tables.hyper[100], 1)):  # those of residuals are symmetric

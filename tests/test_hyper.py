@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aecodec.entropy.alphabet import HYPER_INDEX_STEP, HYPER_INDEXES, HYPER_SCALE_MIN, HYPER_TABLES, MEAN_STEPS, Z_MAX
-from aecodec.entropy.tables import TOTAL, provisional
+from aecodec.entropy.tables import TOTAL, fit, no_counts
 from aecodec.model.hyper_net import HyperNet, logistic_bits
 from aecodec.model.hyper_path import Expected, HyperPath
 from aecodec.model.integers import Integers
@@ -105,7 +105,7 @@ def test_bits_are_those_of_the_logistic_distribution_however_far_off() -> None:
 
 @pytest.mark.parametrize("index", [0, 8, 16, HYPER_INDEXES - 1])
 def test_tables_before_any_symbol_cost_what_training_expects(index: int) -> None:
-    tables = provisional().hyper
+    tables = fit(*no_counts()).hyper
     for fraction in range(MEAN_STEPS):
         row = tables[index * MEAN_STEPS + fraction]
         half = len(row) // 2 - 1

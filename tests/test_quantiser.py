@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from aecodec.entropy.alphabet import INDEX_STEP, INDEXES, SCALE_MIN
 from aecodec.entropy.coder import Decoder, Encoder, Models
 from aecodec.entropy.quantiser import LARGEST, WEIGHT, bits_of, branches, quantise, quantise_each
-from aecodec.entropy.tables import provisional
+from aecodec.entropy.tables import fit, no_counts
 from aecodec.entropy.trellis import FIRST_DEPENDENT, NEXT, TABLES, Order, residuals_of, tables_of
 from aecodec.model.dependent import Chooser, SymbolCosts
 from aecodec.model.masks import STEPS, gather, step_parts
 from aecodec.search.expected import expect
 
-TABLES_FOR_TESTS = provisional()
+TABLES_FOR_TESTS = fit(*no_counts())
 BITS = bits_of(TABLES_FOR_TESTS)
 
 Values = npt.NDArray[np.float32]

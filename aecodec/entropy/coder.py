@@ -6,7 +6,7 @@ Words are 32 bits, little-endian in the file; zero bytes at the end are left out
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import constriction
 import numpy as np
@@ -32,11 +32,10 @@ class Models:
     """Tables as constriction's models, made once for many images.
 
     Args:
-        rows: frequencies; for `Encoder.step` and `Encoder.hyper` the tables of residuals, then those of ẑ.
+        rows: frequencies: `Tables.rows`, or for `Encoder.channels` a table for each.
     """
 
-    def __init__(self, rows: Iterable[Frequencies]) -> None:
-        rows = list(rows)
+    def __init__(self, rows: Sequence[Frequencies] | Frequencies) -> None:
         # float64: the 24-bit probabilities that constriction makes of these are then exact integer arithmetic (docs/format.md)
         self.rows = [constriction.stream.model.Categorical(row / TOTAL, perfect=False, lazy=False) for row in rows]
         self.half = [len(row) // 2 - 1 for row in rows]

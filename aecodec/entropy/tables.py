@@ -39,6 +39,11 @@ class Tables:
     residual: tuple[Frequencies, ...]
     hyper: tuple[Frequencies, ...]
 
+    @property
+    def rows(self) -> tuple[Frequencies, ...]:
+        """All of them, as the coder numbers them: those of ẑ from TABLES on."""
+        return self.residual + self.hyper
+
     @classmethod
     def load(cls, tensors: Mapping[str, npt.NDArray[np.generic]]) -> Tables:
         """From the tensors ``tables.*`` of a weights file; raises ModelError if a table breaks the rules above."""
@@ -114,12 +119,10 @@ def fit(residual: Counts, hyper: Counts, prior: float = 500.0) -> Tables:
     )
 
 
-def provisional() -> Tables:
-    """Before any real symbol has been seen."""
-    return Tables(
-        tuple(to_frequencies(gaussian_weights(table)) for table in range(TABLES)),
-        tuple(to_frequencies(logistic_weights(table)) for table in range(HYPER_TABLES)),
-    )
+def no_counts() -> tuple[Counts, Counts]:
+    """Those of residuals and of ẑ before any symbol has been seen."""
+    residual, hyper = (np.zeros((count, 2 * MAX_HALF + 3), np.int64) for count in (TABLES, HYPER_TABLES))
+    return residual, hyper
 
 
 def _fitted(weights: npt.NDArray[np.float64], seen: npt.NDArray[np.int64], prior: float) -> Frequencies:

@@ -15,9 +15,8 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from ..codec import Codec
-from ..entropy.alphabet import HYPER_TABLES
-from ..entropy.tables import MAX_HALF, Counts, Tables, fit, provisional
-from ..entropy.trellis import TABLES, tables_of
+from ..entropy.tables import Counts, Tables, fit, no_counts
+from ..entropy.trellis import tables_of
 from ..model import weights
 from ..model.autoencoder import AutoEncoder, from_weights
 from ..model.hyper_path import Expected, HyperPath
@@ -52,7 +51,7 @@ def quality_levels() -> npt.NDArray[np.int32]:
 def refit_tables(path: Path, images: list[Pixels], qualities: Sequence[float] = (5, 25, 45, 65, 80, 90, 100)) -> Tables:
     """Tables from the symbols of real photographs, coded with the weights file at ``path``."""
     codec = Codec(path)
-    residual, hyper = (np.zeros((count, 2 * MAX_HALF + 3), np.int64) for count in (TABLES, HYPER_TABLES))
+    residual, hyper = no_counts()
     for image in tqdm(images, "counting symbols", unit="img"):
         for quality in qualities:
             level = codec.weights.level(round(100 * quality))
@@ -80,7 +79,7 @@ def _count(counts: Counts, tables: npt.NDArray[np.integer[Any]], symbols: Intege
 def export(model: AutoEncoder, images: list[Pixels], path: Path) -> None:
     """Write the weights file of a model, its tables fitted on photographs."""
     draft = path.with_suffix(".draft")
-    tables = provisional()
+    tables = fit(*no_counts())
     try:
         for some in (images[::FEW], images):
             write_weights(model, tables, draft)
