@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from aecodec.entropy.alphabet import INDEX_STEP, INDEXES, SCALE_MIN
 from aecodec.entropy.coder import Decoder, Encoder, Models
+from aecodec.entropy.expected import Expected, expect_each
 from aecodec.entropy.quantiser import LARGEST, WEIGHT, bits_of, branches, quantise, quantise_each
 from aecodec.entropy.tables import fit, no_counts
 from aecodec.entropy.trellis import FIRST_DEPENDENT, NEXT, TABLES, Order, residuals_of, tables_of
-from aecodec.model.dependent import Chooser, SymbolCosts
+from aecodec.model.dependent import CURVATURE, TEMPERATURE, Chooser, SymbolCosts
 from aecodec.model.masks import STEPS, gather, step_parts
-from aecodec.search.expected import expect
 
 TABLES_FOR_TESTS = fit(*no_counts())
 BITS = bits_of(TABLES_FOR_TESTS)
@@ -105,7 +105,11 @@ def test_the_trellis_is_one() -> None:
     assert len(set(map(tuple, NEXT.tolist()))) == len(NEXT)
 
 
-# The expected cost of a search.
+# What is expected of a path drawn at random.
+
+
+def expect(values: Values, indexes: Indexes, weight: float, temperature: float) -> Expected:
+    return Expected(*(array[0] for array in expect_each(values[None], indexes[None], BITS, weight, temperature)))
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.sampled_from([0.5, 4.0]))
@@ -127,7 +131,7 @@ def test_what_is_expected_is_the_mean_over_all_paths(seed: int, count: int, temp
         bits.append(BITS[tables_of(indexes, shifted), np.minimum(symbols, LARGEST)])
     probability = np.exp((min(total) - np.array(total)) / temperature)
     probability /= probability.sum()
-    found = expect(values, indexes, BITS, WEIGHT, temperature)
+    found = expect(values, indexes, WEIGHT, temperature)
     assert found.residual == pytest.approx(probability @ np.array(residuals), abs=1e-3)
     assert found.bits == pytest.approx(probability @ np.array(bits), abs=1e-2)
 
@@ -139,7 +143,7 @@ def test_slopes_are_derivatives(temperature: float) -> None:
     for index in (5, FIRST_DEPENDENT - 1, 20, 40):
         for value in (-1.2, -0.3, 0.1, 0.4, 2.3):
             at = [np.array([value + side * step], np.float32) for side in (-1, 0, 1)]
-            below, here, above = (expect(v, np.array([index], np.uint8), BITS, 8.0, temperature) for v in at)
+            below, here, above = (expect(v, np.array([index], np.uint8), 8.0, temperature) for v in at)
             for name in ("residual", "bits", "variance"):
                 measured = (getattr(above, name) - getattr(below, name)) / (2 * step)
                 assert getattr(here, f"{name}_slope") == pytest.approx(measured, abs=0.02, rel=0.02)
@@ -154,7 +158,7 @@ def test_all_tables_are_used() -> None:
 # In training.
 
 
-def test_training_chooses_as_the_encoder_does_and_the_gradient_passes() -> None:
+def test_training_chooses_as_the_encoder_does() -> None:
     costs = SymbolCosts()
     costs.load(TABLES_FOR_TESTS)
     value = torch.from_numpy(drawn(3, 2 * 8 * 4 * 6)[0]).reshape(2, 8, 4, 6).requires_grad_()
@@ -168,10 +172,26 @@ def test_training_chooses_as_the_encoder_does_and_the_gradient_passes() -> None:
             chosen = quantise(values, indexes, choose.bits)
             assert np.array_equal(gather(choice.residual.detach()[b].numpy(), parts), chosen.residuals)
             assert np.array_equal(gather(choice.symbol[b].numpy(), parts), chosen.symbols)
-    choice.residual.sum().backward()
-    assert value.grad is not None
-    assert torch.equal(value.grad, (index > 0).float())
     assert choose.seen.sum() == (index > 0).sum()
+
+
+@pytest.mark.parametrize("index", [5, FIRST_DEPENDENT - 1])
+@pytest.mark.parametrize("value", [-1.3, -0.7, 0.1, 0.45, 0.55, 2.2])
+def test_in_training_values_have_the_gradient_of_the_expected_cost(index: int, value: float) -> None:
+    """Measured with a decoder that wants 0.8: bits + CURVATURE·(r - 0.8)², of which it tells the slope at what was chosen."""
+    costs = SymbolCosts()
+    costs.load(TABLES_FOR_TESTS)
+    of_step = torch.full((1, 4, 1, 1), value, requires_grad=True)
+    choice = Chooser(costs)(0, of_step, torch.full((1, 4, 1, 1), float(index)))
+    (choice.bits + CURVATURE * (choice.residual - 0.8).square()).sum().backward()
+    assert of_step.grad is not None
+
+    def expected_cost(at: float) -> float:
+        own = expect_each(np.array([[at]], np.float32), np.array([[index]], np.uint8), costs.bits(), WEIGHT, TEMPERATURE)
+        return float((own.bits + CURVATURE * (own.variance + (own.residual - 0.8) ** 2)).item())
+
+    measured = (expected_cost(value + 1e-2) - expected_cost(value - 1e-2)) / 2e-2
+    assert of_step.grad.sum().item() == pytest.approx(measured, abs=0.03, rel=0.03)
 
 
 def test_costs_that_are_loaded_are_those_of_the_tables() -> None:
@@ -196,10 +216,14 @@ def test_a_run_from_before_there_were_counts_goes_on() -> None:
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.integers(1, 300))
-def test_many_images_are_quantised_as_each_on_its_own(seed: int, images: int, count: int) -> None:
+def test_many_images_are_treated_as_each_on_its_own(seed: int, images: int, count: int) -> None:
     values, indexes = (array.reshape(images, count) for array in drawn(seed, images * count))
     indexes[0, : count // 2] = 0  # so that lanes differ in number and length
     together = quantise_each(values, indexes, BITS)
     for image in range(images):
         for mine, theirs in zip(quantise(values[image], indexes[image], BITS), together, strict=True):
             assert np.array_equal(mine, theirs[image])
+    expected = expect_each(values, indexes, BITS, WEIGHT, TEMPERATURE)
+    for image in range(images):
+        for mine, theirs in zip(expect(values[image], indexes[image], WEIGHT, TEMPERATURE), expected, strict=True):
+            np.testing.assert_allclose(mine, theirs[image], atol=1e-5)

@@ -59,6 +59,7 @@ class Order:
     """
 
     def __init__(self, indexes: Indexes) -> None:
+        self.count = len(indexes)
         order = np.argsort(indexes, kind="stable")
         first, dependent = np.searchsorted(indexes[order], (1, FIRST_DEPENDENT))
         self.plain = order[first:dependent]

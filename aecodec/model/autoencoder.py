@@ -111,8 +111,8 @@ class AutoEncoder(nn.Module):
     def forward(self, x: Tensor, lmbda: Tensor) -> Estimate:
         """x (B, 3, H, W) in [0, 1], H and W multiples of 64; lmbda (B,).
 
-        Training: the rate is that of additive uniform noise, the distortion that of quantising as for a file, with a
-        straight-through gradient (after Minnen & Singh, ICIP 2020, section 3.2). Evaluation: both are as in a file.
+        Rate and distortion are those of a file. In training the latent gets the gradient of expected ones (`dependent.py`), the
+        scales that of additive uniform noise, ẑ straight-through the one and the other (Minnen & Singh, ICIP 2020, section 3.2).
         """
         nodes = node_weights(lmbda)
         return self.code(self.g_a(x, nodes), nodes)
@@ -125,11 +125,11 @@ class AutoEncoder(nn.Module):
             bits_z = self.hyper_net.bits(_with_noise(z) if self.training else z_hat, z_hat, nodes)
         choose = Chooser(self.symbol_costs)
         steps = self.code_steps(y, z_hat, nodes, choose)
-        if self.training:
-            bits_y = gaussian_bits(_with_noise(y - steps.mean), log_scale(steps.scale_index))
+        bits_y = steps.bits
+        if self.training:  # tables have no gradient with respect to the scale index, densities under additive noise have
+            by_scale = gaussian_bits(_with_noise((y - steps.mean).detach()), log_scale(steps.scale_index))
+            bits_y = bits_y + by_scale - by_scale.detach()
             self.symbol_costs.remember(choose.seen)
-        else:
-            bits_y = steps.bits
         x_hat = self.g_s(steps.y_hat, nodes)
         return Estimate(x_hat, bits_y.flatten(1).sum(1), bits_z.flatten(1).sum(1))
 

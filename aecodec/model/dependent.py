@@ -1,4 +1,8 @@
-"""Dependent quantisation in training: the choices of the encoder (`entropy/quantiser.py`) with a straight-through gradient.
+"""Dependent quantisation with a gradient, for training and search.
+
+A choice has no gradient. So the path through the trellis is taken to be drawn at random, and what is minimised is the expected
+cost (`entropy/expected.py`). In training what is decoded, and what contexts see, are still the values that the encoder would
+choose (`entropy/quantiser.py`).
 
 The choices depend on what symbols cost, and tables are fitted only at export. Until then the model counts the symbols it chooses.
 """
@@ -12,7 +16,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from ..entropy.quantiser import LARGEST, Bits, bits_of, quantise_each
+from ..entropy.expected import expect_each
+from ..entropy.quantiser import LARGEST, WEIGHT, Bits, bits_of, quantise_each
 from ..entropy.tables import Tables, gaussian_weights
 from ..entropy.trellis import TABLES, Indexes, Symbols, tables_of
 from .masks import Part, gather, scatter, step_parts
@@ -21,13 +26,16 @@ PRIOR = 200.0
 """How many symbols drawn from the Gaussian of a table count as seen before the first."""
 MEMORY = 0.98
 """How much of the counts is left after a batch."""
+TEMPERATURE = 2.0
+"""Of the paths in training, in bits. With 0.7 or 4 the gradient is worth no more than that of additive noise."""
+CURVATURE = 5.0
+"""Bits that the squared error of a value, in steps, counts for on its way to the loss: what the decoder makes of it."""
 
 
 class Choice(NamedTuple):
     """What became of the values of a step, all (B, M, H, W), zero elsewhere and where the scale index is 0."""
 
     residual: Tensor
-    """with the gradient of the value"""
     symbol: Tensor
     bits: Tensor
     """what the symbols cost"""
@@ -65,7 +73,11 @@ class SymbolCosts(nn.Module):
 
 
 class Chooser:
-    """Chooses as the encoder of files does, and counts what it chose: ``seen`` (TABLES, LARGEST + 1)."""
+    """Chooses as the encoder of files does, and counts what it chose: ``seen`` (TABLES, LARGEST + 1).
+
+    Values get the gradient of the expected loss. For a residual r it is taken to be its bits and, near the one that is chosen,
+    whose slope L' comes from the decoder, L(chosen) + (r - chosen)·L' + CURVATURE·(r - chosen)².
+    """
 
     def __init__(self, costs: SymbolCosts) -> None:
         self.bits = costs.bits()
@@ -73,18 +85,55 @@ class Chooser:
 
     def __call__(self, step: int, value: Tensor, index: Tensor) -> Choice:
         """Quantise the values (B, M, H, W) of a step, each sample on its own, with their scale indexes."""
-        parts = step_parts(value.shape[1], step)
-        indexes = np.stack([gather(own, parts) for own in as_indexes(index)])
-        found = quantise_each(np.stack([gather(own, parts) for own in value.detach().float().numpy()]), indexes, self.bits)
+        values, indexes, parts = _of_step(step, value, index)
+        found = quantise_each(values, indexes, self.bits)
         coded = indexes > 0
         tables = tables_of(indexes[coded], found.shifted[coded])
         sizes = np.minimum(np.abs(found.symbols[coded]), LARGEST)
         self.seen += _histogram(tables, sizes)
-        bits = np.zeros(indexes.shape, np.float32)
-        bits[coded] = self.bits[tables, sizes]
-        residual, symbol, bits_ = (_scattered(arrays, parts, value.shape) for arrays in (found.residuals, found.symbols, bits))
-        through = value * (index.detach() > 0)
-        return Choice(through + (residual - through).detach(), symbol, bits_)
+        costs = np.zeros(indexes.shape, np.float32)
+        costs[coded] = self.bits[tables, sizes]
+        residual, symbol, bits = (_scattered(arrays, parts, value.shape) for arrays in (found.residuals, found.symbols, costs))
+        if value.requires_grad:
+            mean, soft, variance = expectation(step, value, index, self.bits, WEIGHT, TEMPERATURE)
+            error = variance + 2 * (mean.detach() - residual) * mean  # but for what has no gradient
+            residual, bits = _with_gradient(residual, mean), _with_gradient(bits, soft + CURVATURE * error)
+        return Choice(residual, symbol, bits)
+
+
+def _with_gradient(value: Tensor, soft: Tensor) -> Tensor:
+    return soft + (value - soft).detach()
+
+
+def expectation(
+    step: int, value: Tensor, index: Tensor, bits: Bits, weight: float, temperature: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Expected residual, its bits and its variance for the values of a step, all (B, M, H, W); see `expect_each`."""
+    return _Expectation.apply(step, value, index, bits, weight, temperature)  # type: ignore[no-untyped-call, no-any-return]
+
+
+class _Expectation(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, step: int, value: Tensor, index: Tensor, bits: Bits, weight: float, temperature: float
+    ) -> tuple[Tensor, ...]:
+        values, indexes, parts = _of_step(step, value, index)
+        expected = expect_each(values, indexes, bits, weight, temperature)
+        residual, cost, variance, *slopes = (_scattered(arrays, parts, value.shape) for arrays in expected)
+        ctx.save_for_backward(*slopes)
+        return residual, cost, variance
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        first, second, third = (grad * slope for grad, slope in zip(grads, ctx.saved_tensors, strict=True))
+        return None, first + second + third, None, None, None, None
+
+
+def _of_step(step: int, value: Tensor, index: Tensor) -> tuple[npt.NDArray[np.float32], Indexes, tuple[Part, ...]]:
+    """Values and scale indexes of a step (B, n), and where in (M, H, W) they are."""
+    parts = step_parts(value.shape[1], step)
+    values = np.stack([gather(own, parts) for own in value.detach().float().numpy()])
+    return values, np.stack([gather(own, parts) for own in index.detach().numpy().astype(np.uint8)]), parts
 
 
 def _scattered(arrays: npt.NDArray[np.number[Any]], parts: tuple[Part, ...], shape: torch.Size) -> Tensor:
@@ -93,12 +142,6 @@ def _scattered(arrays: npt.NDArray[np.number[Any]], parts: tuple[Part, ...], sha
     for out, values in zip(whole, arrays, strict=True):
         scatter(out, parts, values.astype(np.float32))
     return torch.from_numpy(whole)
-
-
-def as_indexes(index: Tensor) -> Indexes:
-    """Scale indexes of the float twin as the integers they are."""
-    indexes: Indexes = index.detach().numpy().astype(np.uint8)
-    return indexes
 
 
 def _without_counts(module: nn.Module, state: dict[str, Tensor], prefix: str, *_: object) -> None:

@@ -3,8 +3,8 @@
 The encoder's one pass is only nearly the best choice for an image. Here y and z are refined by gradient descent on the rate and
 distortion of this image, through the decoder and the entropy model as they are.
 
-Choosing symbols has no gradient, so the path through the trellis is taken to be drawn at random (`expected.py`), from nearly all
-near ones to nearly the cheapest alone as the search goes on. What is minimised is the *expected* cost:
+Choosing symbols has no gradient, so the path through the trellis is taken to be drawn at random (`entropy/expected.py`), from
+nearly all near ones to nearly the cheapest alone as the search goes on. What is minimised is the *expected* cost:
 
     rate         expected bits
     distortion   that of the expected values, plus the variance of the choice
@@ -21,9 +21,7 @@ nothing in so few steps. There is no randomness: the same image, effort and thre
 from __future__ import annotations
 
 import math
-from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -31,19 +29,16 @@ from torch import Tensor
 from ..correction import RADIUS, as_shown, half_activity
 from ..entropy.alphabet import Z_MAX
 from ..entropy.quantiser import Bits
-from ..entropy.trellis import Indexes
 from ..latents import Coded, LatentCoder
 from ..model.autoencoder import AutoEncoder, from_weights, gaussian_bits, node_weights
-from ..model.dependent import Choice, as_indexes
+from ..model.dependent import Choice, expectation
 from ..model.engine import Array
-from ..model.masks import gather, scatter, step_parts
 from ..model.quality import lmbda_of_level
 from ..model.quality import node_weights as level_weights
 from ..model.quantised import round_through
 from ..model.scale_net import log_scale
 from ..model.weights import Weights
 from .effort import search_steps
-from .expected import expect
 from .tile import Found, Tile, Watch
 
 RATE, RATE_Z = 0.3, 0.02
@@ -129,7 +124,7 @@ class _Search:
         temperature = TEMPERATURE[0] * (TEMPERATURE[1] / TEMPERATURE[0]) ** progress
 
         def choose(step: int, value: Tensor, index: Tensor) -> Choice:
-            residual, bits, variance = _Expected.apply(step, value, as_indexes(index), self.bits, temperature)  # type: ignore[no-untyped-call]
+            residual, bits, variance = expectation(step, value, index, self.bits, WEIGHT, temperature)
             symbol = torch.floor(residual.detach().abs() + 0.5)  # its size, which is all that the scale path looks at
             by_scale = gaussian_bits(residual.detach(), log_scale(index)) * (index.detach() > 0)  # tables have no gradient there
             return Choice(residual, symbol, bits + by_scale - by_scale.detach() + progress * VARIANCE * variance)
@@ -172,25 +167,3 @@ def corrected(x: Tensor, kernel: Tensor, lmbda: float) -> Tensor:
     mean, square = (F.avg_pool2d(plane, 2 * RADIUS + 1, stride=1) for plane in (brightness, brightness.square()))
     variance = (square - mean.square()).clamp_min(0)
     return x + steady + variance / (variance + half_activity(lmbda)) * moving
-
-
-class _Expected(torch.autograd.Function):
-    """`expect` for the symbols of one step: (residual, bits, variance), all (1, M, H, W)."""
-
-    @staticmethod
-    def forward(ctx: Any, step: int, value: Tensor, indexes: Indexes, bits: Bits, temperature: float) -> tuple[Tensor, ...]:
-        """value (1, M, H, W) with its scale indexes (1, M, H, W)."""
-        parts = step_parts(value.shape[1], step)
-        expected = expect(gather(value.detach()[0].numpy(), parts), gather(indexes[0], parts), bits, WEIGHT, temperature)
-        arrays = np.zeros((len(expected), *value.shape), np.float32)
-        for array, part in zip(arrays, expected, strict=True):
-            scatter(array[0], parts, part)
-        residual, cost, variance, *slopes = torch.from_numpy(arrays)
-        ctx.save_for_backward(*slopes)
-        return residual, cost, variance
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[None, Tensor, None, None, None]:
-        """The sum of what the three ask for."""
-        first, second, third = (grad * slope for grad, slope in zip(grads, ctx.saved_tensors, strict=True))
-        return None, first + second + third, None, None, None

@@ -1,6 +1,6 @@
 """What a residual becomes if the path through the trellis is drawn at random: expected values, bits, and their slopes. No torch.
 
-At a temperature T a path has a probability in proportion to exp(-cost / T), its cost that of `entropy.quantiser`: at T → 0 it is
+At a temperature T a path has a probability in proportion to exp(-cost / T), its cost that of `quantiser.py`: at T → 0 it is
 the path that the encoder chooses, at a high T all values near a residual play a part, and what is expected depends smoothly on
 the residual. Probabilities of single symbols come from the forward–backward algorithm (Bahl et al., 1974).
 
@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ..entropy.quantiser import BRANCH, FROM, LARGEST, STATES, Bits, Floats, branches, in_rows
-from ..entropy.trellis import NEXT, Indexes, Order, residuals_of, tables_of
+from .quantiser import BRANCH, FROM, LARGEST, STATES, Bits, Floats, branches, in_rows, out_of_rows, parts_of
+from .trellis import NEXT, Indexes, Order, residuals_of, tables_of
 
 Doubles = npt.NDArray[np.float64]
 
@@ -28,7 +28,7 @@ _EVEN = 2 * (_STATE % 2)
 
 
 class Expected(NamedTuple):
-    """Of symbols (n,), all float32; zero where the scale index is 0."""
+    """Of symbols, all float32 and of one shape; zero where the scale index is 0."""
 
     residual: Floats
     bits: Floats
@@ -40,16 +40,17 @@ class Expected(NamedTuple):
     variance_slope: Floats
 
 
-def expect(values: Floats, indexes: Indexes, bits: Bits, weight: float, temperature: float) -> Expected:
-    """What is expected of values (n,) with the scale indexes (n,); ``weight`` and ``bits`` as in `quantise`."""
-    order = Order(indexes)
-    found = np.zeros((len(Expected._fields), len(values)), np.float32)
-    for part, quantisers in ((order.plain, 1), (order.dependent, 2)):
-        sign, own = np.sign(values[part]), indexes[part]
-        cost, best = branches(np.abs(values[part]), own, bits, weight, quantisers)
+def expect_each(values: Floats, indexes: Indexes, bits: Bits, weight: float, temperature: float) -> Expected:
+    """What is expected of the values (B, n) of a step of many images, with their scale indexes, as in `quantise_each`."""
+    flat, of_index = values.ravel(), indexes.ravel()
+    orders = [Order(own) for own in indexes]
+    found = np.zeros((len(Expected._fields), len(flat)), np.float32)
+    for quantisers, part in parts_of(orders):
+        sign, own = np.sign(flat[part]), of_index[part]
+        cost, best = branches(np.abs(flat[part]), own, bits, weight, quantisers)
         likely = _likelihoods(cost.astype(np.float64) / temperature)
-        share = (likely / likely.sum(0) if quantisers == 1 else _shares(likely, order.width)).astype(np.float32)
-        shift = np.arange(len(cost), dtype=np.uint8)[:, None] // 2
+        exact = likely / likely.sum(0) if quantisers == 1 else out_of_rows(_shares(in_rows(likely, orders, fill=1)), orders)
+        share, shift = exact.astype(np.float32), np.arange(len(cost), dtype=np.uint8)[:, None] // 2
         cost_in_bits = bits[tables_of(own, shift), np.minimum(best, LARGEST)]
         residual = residuals_of(best, shift)
         mean, mean_bits = (share * residual).sum(0), (share * cost_in_bits).sum(0)
@@ -59,7 +60,7 @@ def expect(values: Floats, indexes: Indexes, bits: Bits, weight: float, temperat
         bits_slope = slope * (share * apart * (cost_in_bits - mean_bits)).sum(0)
         variance_slope = slope * (share * apart**3).sum(0)
         found[:, part] = mean * sign, mean_bits, variance, slope * variance, bits_slope * sign, variance_slope * sign
-    return Expected(*found)
+    return Expected(*found.reshape(len(found), *values.shape))
 
 
 def _likelihoods(cost: Doubles) -> Doubles:
@@ -71,18 +72,17 @@ def _likelihoods(cost: Doubles) -> Doubles:
     return likely
 
 
-def _shares(likely: Doubles, width: int) -> Doubles:
-    """The probability of each branch (4, n), given how likely it would be on its own, n symbols in rows of ``width``."""
-    by_row = in_rows(likely, width, fill=1)
-    before = np.empty((len(by_row), STATES, width))  # probability of a state, given the rows before
-    state = np.zeros((STATES, width))
+def _shares(by_row: Doubles) -> Doubles:
+    """The probability of each branch (rows, 4, lanes), given how likely it would be on its own."""
+    before = np.empty((len(by_row), STATES, by_row.shape[2]))  # probability of a state, given the rows before
+    state = np.zeros(before.shape[1:])
     state[0] = 1
     for row, step in enumerate(by_row):
         before[row] = state
         one, two = (state[FROM[:, i]] * step[BRANCH[:, i]] for i in (0, 1))
         state = (one + two) / (one + two).sum(0)
     shares = np.empty_like(by_row)
-    after = np.ones((STATES, width))  # how likely the rows after are, by state
+    after = np.ones(before.shape[1:])  # how likely the rows after are, by state
     for row in reversed(range(len(by_row))):
         ways = [by_row[row][_EVEN + parity] * after[NEXT[:, parity]] for parity in (0, 1)]
         for parity, way in enumerate(ways):
@@ -91,4 +91,4 @@ def _shares(likely: Doubles, width: int) -> Doubles:
         after = ways[0] + ways[1]
         after /= after.sum(0)
     shares /= shares.sum(1, keepdims=True)
-    return shares.swapaxes(0, 1).reshape(4, -1)[:, : likely.shape[1]]
+    return shares
