@@ -53,12 +53,15 @@ def expect_each(values: Floats, indexes: Indexes, bits: Bits, weight: float, tem
         share, shift = exact.astype(np.float32), np.arange(len(cost), dtype=np.uint8)[:, None] // 2
         cost_in_bits = bits[tables_of(own, shift), np.minimum(best, LARGEST)]
         residual = residuals_of(best, shift)
-        mean, mean_bits = (share * residual).sum(0), (share * cost_in_bits).sum(0)
+        mean, mean_bits = (np.einsum("bn,bn->n", share, what) for what in (residual, cost_in_bits))
         apart = residual - mean
-        variance = (share * apart**2).sum(0)
+        first = share * apart  # of which the sum over branches is 0
+        second = first * apart
+        variance = second.sum(0)
         slope = np.float32(2 * weight / temperature)
-        bits_slope = slope * (share * apart * (cost_in_bits - mean_bits)).sum(0)
-        variance_slope = slope * (share * apart**3).sum(0)
+        bits_slope, variance_slope = (
+            slope * np.einsum("bn,bn->n", one, two) for one, two in ((first, cost_in_bits), (second, apart))
+        )
         found[:, part] = mean * sign, mean_bits, variance, slope * variance, bits_slope * sign, variance_slope * sign
     return Expected(*found.reshape(len(found), *values.shape))
 
