@@ -16,8 +16,8 @@ import numpy.typing as npt
 from .tables import TOTAL, Tables
 from .trellis import NEXT, TABLES, Indexes, Order, Shifted, Symbols, residuals_of, tables_of
 
-WEIGHT = 9.0
-"""Bits that one squared step of error counts for."""
+WEIGHT = 11.0
+"""Bits that one squared step of error counts for. On photographs learned from and kept apart 9 is 0.23 % worse, 12 0.04 %."""
 LARGEST = 31
 """Larger symbols are taken to cost what this one costs."""
 
