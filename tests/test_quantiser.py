@@ -200,6 +200,18 @@ def test_costs_that_are_loaded_are_those_of_the_tables() -> None:
     assert costs.bits()[:, :LARGEST] == pytest.approx(BITS[:, :LARGEST], abs=0.01)
 
 
+def test_tables_have_the_costs_that_were_counted() -> None:
+    """As far as frequencies of at least 1 in 65,536 can say."""
+    costs = SymbolCosts()
+    costs.counts[5] = 1e-3
+    costs.counts[5, 0] = 5000
+    costs.counts[5, 1] = 10  # a Gaussian would say 66
+    costs.counts[40, 3] = 50
+    wanted, found = costs.bits(), bits_of(costs.tables())
+    common = wanted < 10.1
+    assert found[common] == pytest.approx(wanted[common], abs=0.05)
+
+
 def test_costs_follow_the_symbols_that_are_seen() -> None:
     costs = SymbolCosts()
     before = costs.bits()[20, 3]

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ..entropy.expected import expect_each
 from ..entropy.quantiser import LARGEST, WEIGHT, Bits, bits_of, quantise_each
-from ..entropy.tables import Tables, gaussian_weights
+from ..entropy.tables import Tables, fit, gaussian_weights, no_counts
 from ..entropy.trellis import TABLES, Indexes, Symbols, tables_of
 from .masks import Part, gather, scatter, step_parts
 
@@ -26,6 +26,8 @@ PRIOR = 200.0
 """How many symbols drawn from the Gaussian of a table count as seen before the first."""
 MEMORY = 0.98
 """How much of the counts is left after a batch."""
+MANY = 1_000_000
+"""So many symbols of a table that what it was before any symbol no longer matters."""
 TEMPERATURE = 2.0
 """Of the paths in training, in bits. With 0.7 or 4 the gradient is worth no more than that of additive noise."""
 CURVATURE = 5.0
@@ -66,6 +68,14 @@ class SymbolCosts(nn.Module):
         shares[:, 1:] *= 2
         shares[:, -1] = torch.maximum(shares[:, -1], 1 - shares[:, :-1].sum(1))  # all larger symbols
         self.counts.copy_(PRIOR / (1 - MEMORY) * shares)
+
+    def tables(self) -> Tables:
+        """Tables with these costs; those of ẑ are as before any symbol."""
+        residual, hyper = no_counts()
+        middle = residual.shape[1] // 2
+        share = (MANY * self.counts / self.counts.sum(1, keepdim=True)).numpy().astype(np.int64)
+        residual[:, middle : middle + LARGEST + 1] = share  # both signs together, as `fit` takes them
+        return fit(residual, hyper)
 
     def remember(self, seen: Tensor) -> None:
         """Add what was counted in a batch, (TABLES, LARGEST + 1), and forget some of what was before."""

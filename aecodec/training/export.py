@@ -1,7 +1,8 @@
 """A trained model to a weights file: float networks, the integer scale path, tables fitted on real symbols, the quality scale.
 
-The tables are refitted last: photographs are coded with provisional tables, and the symbols that really occur under each are
-counted; first in a few, because which ones the encoder chooses depends on the tables, then in all.
+The tables are refitted last: photographs are coded with those that the model counted while it learned, and the symbols that
+really occur under each are counted anew. Which ones the encoder chooses depends on the tables, so it matters where this begins:
+from Gaussians it came to others, with which R + λ·D of Kodak was 1.4 % higher.
 """
 
 from __future__ import annotations
@@ -26,13 +27,10 @@ from ..model.quality import MAX_LEVEL
 from .task import Pixels
 
 LEVEL_OF_DEFAULT = 4040
-"""λ = 0.0186, near 35 dB on Kodak: quality 75."""
+"""λ = 0.0241, near 35 dB on Kodak: quality 75."""
 
 NOT_FLOATS = ("hyper_net.", "scale_net.", "symbol_costs.")
 """What of a model does not go into its file as it is: nets as integers, costs as tables."""
-
-FEW = 6
-"""A first look at the symbols takes every sixth photograph."""
 
 
 def write_weights(model: AutoEncoder, tables: Tables, path: Path) -> None:
@@ -79,11 +77,9 @@ def _count(counts: Counts, tables: npt.NDArray[np.integer[Any]], symbols: Intege
 def export(model: AutoEncoder, images: list[Pixels], path: Path) -> None:
     """Write the weights file of a model, its tables fitted on photographs."""
     draft = path.with_suffix(".draft")
-    tables = fit(*no_counts())
     try:
-        for some in (images[::FEW], images):
-            write_weights(model, tables, draft)
-            tables = refit_tables(draft, some)
+        write_weights(model, model.symbol_costs.tables(), draft)
+        tables = refit_tables(draft, images)
     finally:
         draft.unlink(missing_ok=True)
     write_weights(model, tables, path)
