@@ -108,8 +108,8 @@ def compress(
     overwritten without --force. If some of many inputs fail, the others are done and the exit code is 1.
 
     --effort 0 is one pass of the encoder. 1 decodes the picture and sends a small filter that brings it nearer to the original:
-    files that are 2 % smaller at equal fidelity, in twice the time. Higher efforts search for 10 % in seconds; Ctrl-C then writes
-    the best that is found so far.
+    files that are 2 % smaller at equal fidelity, in twice the time. Higher efforts search for 2 % more in seconds; Ctrl-C then
+    writes the best that is found so far.
     """
     options.single_threaded_blas()
     if tile % TILE_UNIT or not TILE_UNIT <= tile <= MAX_TILE:

@@ -2,7 +2,7 @@
 
 The tables are refitted last: photographs are coded with those that the model counted while it learned, and the symbols that
 really occur under each are counted anew. Which ones the encoder chooses depends on the tables, so it matters where this begins:
-from Gaussians it came to others, with which R + λ·D of Kodak was 1.4 % higher.
+from Gaussians it came to others, with which R + λ·D of files was 1.0 % higher.
 """
 
 from __future__ import annotations
