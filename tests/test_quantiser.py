@@ -200,6 +200,12 @@ def test_costs_that_are_loaded_are_those_of_the_tables() -> None:
     assert costs.bits()[:, :LARGEST] == pytest.approx(BITS[:, :LARGEST], abs=0.01)
 
 
+def test_the_largest_symbol_costs_what_it_costs_alone() -> None:
+    """It is counted with all larger ones; if it cost what they do together, the encoder would prefer it to smaller ones."""
+    bits = SymbolCosts().bits()
+    assert (np.diff(bits[50:63, LARGEST - 2 :]) > 0).all()
+
+
 def test_tables_have_the_costs_that_were_counted() -> None:
     """As far as frequencies of at least 1 in 65,536 can say."""
     costs = SymbolCosts()

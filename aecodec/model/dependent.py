@@ -47,10 +47,12 @@ class SymbolCosts(nn.Module):
     """What symbols cost, from counts of those chosen lately, by table and |symbol|."""
 
     counts: Tensor
+    """(TABLES, LARGEST + 1); the last is of all larger symbols, too"""
     prior: Tensor
 
     def __init__(self) -> None:
         super().__init__()
+        self._tails = [_tail(table) for table in range(TABLES)]
         self.register_buffer("prior", PRIOR * _gaussian_shares(), persistent=False)
         self.register_buffer("counts", self.prior.clone())
         self.register_load_state_dict_pre_hook(_without_counts)  # type: ignore[no-untyped-call]
@@ -58,6 +60,7 @@ class SymbolCosts(nn.Module):
     def bits(self) -> Bits:
         """Costs as `quantise` takes them."""
         shares = self.counts / self.counts.sum(1, keepdim=True)
+        shares[:, -1] *= torch.tensor([tail[0] for tail in self._tails])
         bits: Bits = (-torch.log2(shares)).numpy()
         bits[:, 1:] += 1  # the sign
         return bits
@@ -73,8 +76,10 @@ class SymbolCosts(nn.Module):
         """Tables with these costs; those of ẑ are as before any symbol."""
         residual, hyper = no_counts()
         middle = residual.shape[1] // 2
-        share = (MANY * self.counts / self.counts.sum(1, keepdim=True)).numpy().astype(np.int64)
-        residual[:, middle : middle + LARGEST + 1] = share  # both signs together, as `fit` takes them
+        share = MANY * self.counts.numpy() / self.counts.numpy().sum(1, keepdims=True)
+        residual[:, middle : middle + LARGEST] = share[:, :-1]  # both signs together, as `fit` takes them
+        for own, tail, larger in zip(residual, self._tails, share[:, -1], strict=True):
+            own[middle + LARGEST : middle + LARGEST + len(tail)] = larger * tail
         return fit(residual, hyper)
 
     def remember(self, seen: Tensor) -> None:
@@ -162,6 +167,13 @@ def _without_counts(module: nn.Module, state: dict[str, Tensor], prefix: str, *_
 def _histogram(tables: npt.NDArray[np.uint8], sizes: Symbols) -> Tensor:
     flat = np.bincount(tables.astype(np.intp) * (LARGEST + 1) + sizes, minlength=TABLES * (LARGEST + 1))
     return torch.from_numpy(flat.reshape(TABLES, LARGEST + 1).astype(np.float32))
+
+
+def _tail(table: int) -> npt.NDArray[np.float32]:
+    """How symbols from LARGEST on share what is counted of them, by the Gaussian of a table; LARGEST has all if it ends before."""
+    weights = gaussian_weights(table)
+    larger = weights[len(weights) // 2 - 1 + LARGEST : -1]
+    return (larger / larger.sum() if len(larger) else np.ones(1)).astype(np.float32)
 
 
 def _gaussian_shares() -> Tensor:
