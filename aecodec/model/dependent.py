@@ -170,7 +170,7 @@ def _histogram(tables: npt.NDArray[np.uint8], sizes: Symbols) -> Tensor:
 
 
 def _tail(table: int) -> npt.NDArray[np.float32]:
-    """How symbols from LARGEST on share what is counted of them, by the Gaussian of a table; LARGEST has all if it ends before."""
+    """How symbols from LARGEST on share what is counted of them, by the Gaussian of a table; all to LARGEST if that ends it."""
     weights = gaussian_weights(table)
     larger = weights[len(weights) // 2 - 1 + LARGEST : -1]
     return (larger / larger.sum() if len(larger) else np.ones(1)).astype(np.float32)
