@@ -171,7 +171,7 @@ def test_metadata_survives_byte_for_byte(codec: Codec, photo: np.ndarray) -> Non
 
 
 def test_a_file_is_no_larger_than_training_estimates(codec: Codec) -> None:
-    """Training rounds to the nearest integer; the encoder saves some bits by rounding toward zero where that pays."""
+    """Both choose along the trellis, by the costs of the same tables; the file has a header and ends of words besides."""
     image = np.asarray(Image.open(DATA / "face.png").convert("RGB"))
     model = load_model(codec.model_path).eval()
     x = torch.from_numpy(image.copy()).permute(2, 0, 1)[None].float() / 255
