@@ -137,6 +137,7 @@ import os, signal, sys
 from aecodec.cli import main
 from aecodec.search import refine
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job would ignore it
 found = refine._Search.found
 
 def interrupted_at_2(search, step, *rest):
