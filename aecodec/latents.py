@@ -17,7 +17,7 @@ import numpy as np
 
 from .entropy.alphabet import Z_MAX
 from .entropy.coder import SYMBOL_LIMIT, Decoder, Encoder, Models
-from .entropy.quantiser import WEIGHT, bits_of, quantise
+from .entropy.quantiser import bits_of, quantise
 from .entropy.tables import Tables
 from .entropy.trellis import Indexes, Shifted, Symbols, residuals_of
 from .errors import FormatError
@@ -63,10 +63,10 @@ class LatentCoder:
         self.models = Models(tables.rows)
         self.bits = bits_of(tables)
 
-    def encode(self, y: Array, level: int, check: bool, z: Array | None = None, weight: float = WEIGHT) -> Coded:
+    def encode(self, y: Array, level: int, check: bool, z: Array | None = None) -> Coded:
         """y (M, H, W), scaled by the gain → the tile's bytes. With ``check`` they are decoded again and compared.
 
-        ``z`` (nz, ⌈H/4⌉, ⌈W/4⌉) is what a search has found along with y; else h_a makes it. ``weight`` is that of `quantise`.
+        ``z`` (nz, ⌈H/4⌉, ⌈W/4⌉) is what a search has found along with y; else h_a makes it.
         """
         _, height, width = y.shape
         if z is None:
@@ -84,7 +84,7 @@ class LatentCoder:
 
         def choose(parts: tuple[Part, ...], means: Array, indexes: Indexes) -> tuple[Symbols, Shifted]:
             values = (gather(y, parts) - means).clip(-FARTHEST, FARTHEST)
-            found = quantise(values, indexes, self.bits, weight)
+            found = quantise(values, indexes, self.bits)
             encoder.step(found.symbols, indexes)
             return found.symbols, found.shifted
 

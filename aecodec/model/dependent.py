@@ -29,7 +29,7 @@ MEMORY = 0.98
 MANY = 1_000_000
 """So many symbols of a table that what it was before any symbol no longer matters."""
 TEMPERATURE = 2.0
-"""Of the paths in training, in bits. With 0.7 or 4 the gradient is worth no more than that of additive noise."""
+"""Of the paths, in bits. With 0.7 or 4 the gradient is worth no more to training than that of additive noise."""
 CURVATURE = 5.0
 """Bits that the squared error of a value, in steps, counts for on its way to the loss: what the decoder makes of it."""
 
@@ -110,7 +110,7 @@ class Chooser:
         costs[coded] = self.bits[tables, sizes]
         residual, symbol, bits = (_scattered(arrays, parts, value.shape) for arrays in (found.residuals, found.symbols, costs))
         if value.requires_grad:
-            mean, soft, variance = expectation(step, value, index, self.bits, WEIGHT, TEMPERATURE)
+            mean, soft, variance = expectation(step, value, index, self.bits)
             error = variance + 2 * (mean.detach() - residual) * mean  # but for what has no gradient
             residual, bits = _with_gradient(residual, mean), _with_gradient(bits, soft + CURVATURE * error)
         return Choice(residual, symbol, bits)
@@ -120,20 +120,16 @@ def _with_gradient(value: Tensor, soft: Tensor) -> Tensor:
     return soft + (value - soft).detach()
 
 
-def expectation(
-    step: int, value: Tensor, index: Tensor, bits: Bits, weight: float, temperature: float
-) -> tuple[Tensor, Tensor, Tensor]:
+def expectation(step: int, value: Tensor, index: Tensor, bits: Bits) -> tuple[Tensor, Tensor, Tensor]:
     """Expected residual, its bits and its variance for the values of a step, all (B, M, H, W); see `expect_each`."""
-    return _Expectation.apply(step, value, index, bits, weight, temperature)  # type: ignore[no-untyped-call, no-any-return]
+    return _Expectation.apply(step, value, index, bits)  # type: ignore[no-untyped-call, no-any-return]
 
 
 class _Expectation(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any, step: int, value: Tensor, index: Tensor, bits: Bits, weight: float, temperature: float
-    ) -> tuple[Tensor, ...]:
+    def forward(ctx: Any, step: int, value: Tensor, index: Tensor, bits: Bits) -> tuple[Tensor, ...]:
         values, indexes, parts = _of_step(step, value, index)
-        expected = expect_each(values, indexes, bits, weight, temperature)
+        expected = expect_each(values, indexes, bits, WEIGHT, TEMPERATURE)
         residual, cost, variance, *slopes = (_scattered(arrays, parts, value.shape) for arrays in expected)
         ctx.save_for_backward(*slopes)
         return residual, cost, variance
@@ -141,7 +137,7 @@ class _Expectation(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         first, second, third = (grad * slope for grad, slope in zip(grads, ctx.saved_tensors, strict=True))
-        return None, first + second + third, None, None, None, None
+        return None, first + second + third, None, None
 
 
 def _of_step(step: int, value: Tensor, index: Tensor) -> tuple[npt.NDArray[np.float32], Indexes, tuple[Part, ...]]:

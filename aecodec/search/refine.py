@@ -3,19 +3,19 @@
 The encoder's one pass is only nearly the best choice for an image. Here y and z are refined by gradient descent on the rate and
 distortion of this image, through the decoder and the entropy model as they are.
 
-Choosing symbols has no gradient, so the path through the trellis is taken to be drawn at random (`entropy/expected.py`), from
-nearly all near ones to nearly the cheapest alone as the search goes on. What is minimised is the *expected* cost:
+Choosing symbols has no gradient, so the path through the trellis is taken to be drawn at random (`entropy/expected.py`), and
+what is minimised is the *expected* cost:
 
     rate         expected bits
-    distortion   that of the expected values, plus the variance of the choice
+    distortion   that of the expected values, plus more and more of the variance of the choice
 
-In the end it is the true cost, and on the way nothing is to be gained that choosing would take away again. The decoded tile is
-seen through the correction that fits it (`correction.py`): latents that know of it gain far more. On Kodak 14 steps make files
-2 % smaller at equal PSNR than those with a correction alone, and more steps gain nothing. Before the trellis, when the choice was
-between rounding up and down, that was 7 %, for the encoder's one pass was that much worse; with 25 steps, before rates were tuned
-and without correction, it reached 4 % there where annealed soft rounding (Agustsson & Theis, NeurIPS 2020), its rate taken
-between the integers, reached 3 %; straight-through gradients and stochastic Gumbel annealing (Yang et al., NeurIPS 2020) reached
-nothing in so few steps. There is no randomness: the same image, effort and threads give the same file.
+So nothing is gained in the end that choosing would take away again. The decoded tile is seen through the correction that fits
+it (`correction.py`): latents that know of it gain far more. On Kodak 14 steps make files 2 % smaller at equal PSNR than those
+with a correction alone. Before the trellis, when the choice was between rounding up and down, that was 7 %, for the encoder's
+one pass was that much worse; with 25 steps, before rates were tuned and without correction, it reached 4 % there where annealed
+soft rounding (Agustsson & Theis, NeurIPS 2020), its rate taken between the integers, reached 3 %; straight-through gradients
+and stochastic Gumbel annealing (Yang et al., NeurIPS 2020) reached nothing in so few steps. There is no randomness: the same
+image, effort and threads give the same file.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from ..model.weights import Weights
 from .effort import search_steps
 from .tile import Found, Tile, Watch
 
-RATE, RATE_Z = 0.3, 0.02
+RATE, RATE_Z = 0.25, 0.02
 """Of Adam, in quantization steps a step, for y and z; they fall to LAST of that."""
 LAST = 0.03
 MOMENTA = 0.8, 0.99
@@ -49,12 +49,8 @@ DAMPING = 20.0
 """Adam's epsilon, in bits per quantization step: what hardly matters stays where it is."""
 REFIT = 0.5
 """When, as a share of the steps, the correction is fitted anew: it and the latents adapt to each other."""
-TEMPERATURE = 4.0, 0.3
-"""Of the paths, in bits, at the start and at the end."""
-WEIGHT = 8.0
-"""Bits that one squared step of error counts for in a path: less than in one pass, for the search mends what it can."""
-VARIANCE = 8.0
-"""What the variance of a choice counts for in the end, in the same unit, from 0 at the start."""
+VARIANCE = 6.0
+"""Bits that the variance of a choice counts for in the end, from 0 at the start."""
 
 
 class Refiner:
@@ -70,7 +66,7 @@ class Refiner:
     def improve(self, plain: Coded, tile: Tile, level: int, effort: int, check: bool, watch: Watch | None = None) -> Coded:
         """A tile coded after a search, or ``plain`` if that costs no more in real bytes and 8-bit pixels."""
         y, z = self.refine(plain, tile, level, effort, watch)
-        refined = self._coder.encode(y, level, check, z, WEIGHT)
+        refined = self._coder.encode(y, level, check, z)
         return min(plain, refined, key=lambda coded: self._cost(coded, tile, level))
 
     def _cost(self, coded: Coded, tile: Tile, level: int) -> float:
@@ -121,10 +117,9 @@ class _Search:
 
     def expected(self, progress: float) -> tuple[Tensor, Tensor]:
         """Expected bits of the tile, and squared error summed over its visible pixels (mean over channels)."""
-        temperature = TEMPERATURE[0] * (TEMPERATURE[1] / TEMPERATURE[0]) ** progress
 
         def choose(step: int, value: Tensor, index: Tensor) -> Choice:
-            residual, bits, variance = expectation(step, value, index, self.bits, WEIGHT, temperature)
+            residual, bits, variance = expectation(step, value, index, self.bits)
             symbol = torch.floor(residual.detach().abs() + 0.5)  # its size, which is all that the scale path looks at
             by_scale = gaussian_bits(residual.detach(), log_scale(index)) * (index.detach() > 0)  # tables have no gradient there
             return Choice(residual, symbol, bits + by_scale - by_scale.detach() + progress * VARIANCE * variance)
