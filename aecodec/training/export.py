@@ -26,7 +26,7 @@ from ..model.masks import Part, gather
 from ..model.quality import MAX_LEVEL
 from .task import Pixels
 
-LEVEL_OF_DEFAULT = 4040
+LEVEL_OF_DEFAULT = 4080
 """λ = 0.0241, near 35 dB on Kodak: quality 75."""
 
 NOT_FLOATS = ("hyper_net.", "scale_net.", "symbol_costs.")
