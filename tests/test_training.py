@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import math
+import platform
+import subprocess
 import sys
 import zipfile
 from dataclasses import replace
@@ -266,3 +268,30 @@ def test_training_in_bfloat16_is_as_precise_as_the_quality_needs(lmbda: float) -
             bits[bfloat16] += result.bpp.item() * x.numel()
     assert abs(10 * math.log10(mse[True] / mse[False])) < 0.05  # in dB; 0.7 at the top if coefficients were bfloat16
     assert bits[True] == pytest.approx(bits[False], rel=0.01)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
+def test_memory_that_is_freed_is_kept_for_the_next_step() -> None:
+    """Whoever gets memory from the system touches each page for the first time, which is counted."""
+    script = """
+import resource
+import numpy as np
+from aecodec.training.memory import keep_freed_memory
+
+def step():
+    for megabytes in (3, 1, 5, 2):
+        np.ones(megabytes << 20, np.uint8)
+
+def pages():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(50):
+        step()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+step()
+given_back = pages()
+keep_freed_memory()
+step()
+assert pages() < given_back / 10, given_back
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)

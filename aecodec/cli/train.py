@@ -203,7 +203,9 @@ def train_config(threads: int | None, **options: Any) -> TrainConfig:
 def run_to_the_end(task: Task[Any], out: Path, config: TrainConfig, progress: bool) -> Run[Any]:
     """Train; an interrupted run ends the command with its exit code."""
     from ..training import loop
+    from ..training.memory import keep_freed_memory
 
+    keep_freed_memory()
     run = loop.train(task, out, config, progress=progress)
     if run.step < config.steps:
         raise typer.Exit(130)
