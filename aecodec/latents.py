@@ -25,6 +25,7 @@ from .model.engine import Array, Engine
 from .model.hyper_path import Expected, HyperPath
 from .model.integers import Integers
 from .model.masks import STEPS, Part, gather, scatter, step_parts
+from .model.quality import node_weights
 from .model.scales import ScalePath
 from .tiles import Box, Grid, intersection, within
 
@@ -71,7 +72,7 @@ class LatentCoder:
         _, height, width = y.shape
         if z is None:
             padded = np.pad(y, ((0, 0), (0, -height % 4), (0, -width % 4)), mode="edge")
-            z = self.engine.run("h_a", padded[None])[0]
+            z = self.engine.run("h_a", padded[None], node_weights(level))[0]
         rounded = np.clip(np.floor(z + 0.5), -Z_MAX, Z_MAX).astype(np.int32)
         encoder = Encoder(self.models)
 
@@ -112,7 +113,8 @@ class LatentCoder:
         return self.hyper.code(height, width, level, take)
 
     def _steps(self, z_hat: Integers, height: int, width: int, level: int, take: TakeStep) -> Latent:
-        features = self.engine.run("h_s", z_hat[None].astype(np.float32))
+        nodes = node_weights(level)
+        features = self.engine.run("h_s", z_hat[None].astype(np.float32), nodes)
         features = np.ascontiguousarray(features[:, :, :height, :width])
         scale_features = self.scales.features(z_hat, height, width)
         m = self.scales.channels
@@ -121,8 +123,8 @@ class LatentCoder:
         shifted, all_indexes = (np.zeros((m, height, width), np.uint8) for _ in range(2))
         for k in range(STEPS):
             parts = step_parts(m, k)
-            arguments = (y_hat[None], features) if k else (features,)
-            means = gather(self.engine.run(f"context{k}", *arguments)[0], parts)
+            seen = (y_hat[None], features) if k else (features,)
+            means = gather(self.engine.run(f"context{k}", *seen, nodes)[0], parts)
             indexes = self.scales.index(k, scale_features, symbols if k else None, level)
             taken = take(parts, means, indexes)
             scatter(y_hat, parts, means + residuals_of(*taken))

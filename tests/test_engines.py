@@ -108,7 +108,7 @@ def test_weights_that_do_not_fit_are_refused(name: EngineName, wrong: np.ndarray
     if wrong is not None:
         tensors["h_a.0.weight"] = wrong
     with pytest.raises(ModelError, match="h_a"):
-        make_engine(replace(weights, tensors=tensors), name).run("h_a", np.zeros((1, 320, 4, 4), np.float32))
+        make_engine(replace(weights, tensors=tensors), name).run("h_a", np.zeros((1, 320, 4, 4), np.float32), node_weights(4000))
 
 
 def test_a_round_trip_imports_no_torch() -> None:

@@ -14,11 +14,10 @@ from hypothesis import strategies as st
 from aecodec.entropy.alphabet import INDEX_STEP, INDEXES, SCALE_MIN
 from aecodec.entropy.coder import Decoder, Encoder, Models
 from aecodec.entropy.expected import Expected, expect_each
-from aecodec.entropy.quantiser import LARGEST, WEIGHT, bits_of, branches, quantise, quantise_each
+from aecodec.entropy.quantiser import LARGEST, WEIGHT, bits_of, branches, candidates, quantise, quantise_each
 from aecodec.entropy.tables import fit, no_counts
 from aecodec.entropy.trellis import FIRST_DEPENDENT, NEXT, TABLES, Order, residuals_of, tables_of
 from aecodec.model.dependent import CURVATURE, TEMPERATURE, Chooser, SymbolCosts
-from aecodec.model.masks import STEPS, gather, step_parts
 
 TABLES_FOR_TESTS = fit(*no_counts())
 BITS = bits_of(TABLES_FOR_TESTS)
@@ -109,7 +108,7 @@ def test_the_trellis_is_one() -> None:
 
 
 def expect(values: Values, indexes: Indexes, weight: float, temperature: float) -> Expected:
-    return Expected(*(array[0] for array in expect_each(values[None], indexes[None], BITS, weight, temperature)))
+    return Expected(*(array[0] for array in expect_each(candidates(values[None], indexes[None], BITS, weight), temperature)))
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.sampled_from([0.5, 4.0]))
@@ -161,18 +160,14 @@ def test_all_tables_are_used() -> None:
 def test_training_chooses_as_the_encoder_does() -> None:
     costs = SymbolCosts()
     costs.load(TABLES_FOR_TESTS)
-    value = torch.from_numpy(drawn(3, 2 * 8 * 4 * 6)[0]).reshape(2, 8, 4, 6).requires_grad_()
-    index = torch.from_numpy(drawn(3, 2 * 8 * 4 * 6)[1].astype(np.float32)).reshape(2, 8, 4, 6)
+    values, indexes = (array.reshape(2, -1) for array in drawn(3, 2 * 192))
     choose = Chooser(costs)
-    for step in range(STEPS):
-        choice = choose(step, value, index)
-        for b in range(2):
-            parts = step_parts(8, step)
-            values, indexes = gather(value.detach()[b].numpy(), parts), gather(index[b].numpy(), parts).astype(np.uint8)
-            chosen = quantise(values, indexes, choose.bits)
-            assert np.array_equal(gather(choice.residual.detach()[b].numpy(), parts), chosen.residuals)
-            assert np.array_equal(gather(choice.symbol[b].numpy(), parts), chosen.symbols)
-    assert choose.seen.sum() == (index > 0).sum()
+    choice = choose(torch.from_numpy(values).requires_grad_(), torch.from_numpy(indexes.astype(np.float32)))
+    for b in range(2):
+        chosen = quantise(values[b], indexes[b], choose.bits)
+        assert np.array_equal(choice.residual.detach()[b], chosen.residuals)
+        assert np.array_equal(choice.symbol[b], chosen.symbols)
+    assert choose.seen.sum() == (indexes > 0).sum()
 
 
 @pytest.mark.parametrize("index", [5, FIRST_DEPENDENT - 1])
@@ -181,17 +176,18 @@ def test_in_training_values_have_the_gradient_of_the_expected_cost(index: int, v
     """Measured with a decoder that wants 0.8: bits + CURVATURE·(r - 0.8)², of which it tells the slope at what was chosen."""
     costs = SymbolCosts()
     costs.load(TABLES_FOR_TESTS)
-    of_step = torch.full((1, 4, 1, 1), value, requires_grad=True)
-    choice = Chooser(costs)(0, of_step, torch.full((1, 4, 1, 1), float(index)))
+    values = torch.full((1, 1), value, requires_grad=True)
+    choice = Chooser(costs)(values, torch.full((1, 1), float(index)))
     (choice.bits + CURVATURE * (choice.residual - 0.8).square()).sum().backward()
-    assert of_step.grad is not None
+    assert values.grad is not None
 
     def expected_cost(at: float) -> float:
-        own = expect_each(np.array([[at]], np.float32), np.array([[index]], np.uint8), costs.bits(), WEIGHT, TEMPERATURE)
+        tried = candidates(np.array([[at]], np.float32), np.array([[index]], np.uint8), costs.bits())
+        own = expect_each(tried, TEMPERATURE)
         return float((own.bits + CURVATURE * (own.variance + (own.residual - 0.8) ** 2)).item())
 
     measured = (expected_cost(value + 1e-2) - expected_cost(value - 1e-2)) / 2e-2
-    assert of_step.grad.sum().item() == pytest.approx(measured, abs=0.03, rel=0.03)
+    assert values.grad.item() == pytest.approx(measured, abs=0.03, rel=0.03)
 
 
 def test_costs_that_are_loaded_are_those_of_the_tables() -> None:
@@ -237,11 +233,12 @@ def test_a_run_from_before_there_were_counts_goes_on() -> None:
 def test_many_images_are_treated_as_each_on_its_own(seed: int, images: int, count: int) -> None:
     values, indexes = (array.reshape(images, count) for array in drawn(seed, images * count))
     indexes[0, : count // 2] = 0  # so that lanes differ in number and length
-    together = quantise_each(values, indexes, BITS)
+    tried = candidates(values, indexes, BITS)
+    together = quantise_each(tried)
     for image in range(images):
         for mine, theirs in zip(quantise(values[image], indexes[image], BITS), together, strict=True):
             assert np.array_equal(mine, theirs[image])
-    expected = expect_each(values, indexes, BITS, WEIGHT, TEMPERATURE)
+    expected = expect_each(tried, TEMPERATURE)
     for image in range(images):
         for mine, theirs in zip(expect(values[image], indexes[image], WEIGHT, TEMPERATURE), expected, strict=True):
             np.testing.assert_allclose(mine, theirs[image], atol=1e-5)

@@ -43,9 +43,9 @@ def example_inputs(config: ModelConfig, height: int = 8, width: int = 12, channe
     x = generator.random((1, channels, 16 * height, 16 * width), np.float32)
     nodes = node_weights(4300)
     context = {"y_hat": normal(config.m), "features": normal(config.nc)}
-    return {
-        "g_a": {"x": x, "nodes": nodes},
-        "g_s": {"y_hat": normal(config.m), "nodes": nodes},
+    inputs = {
+        "g_a": {"x": x},
+        "g_s": {"y_hat": normal(config.m)},
         "h_a": {"y": normal(config.m)},
         "h_s": {"z_hat": np.round(normal(config.nz, scale=4))},
         "context0": {"features": context["features"]},
@@ -53,6 +53,7 @@ def example_inputs(config: ModelConfig, height: int = 8, width: int = 12, channe
         "context2": context,
         "context3": context,
     }
+    return {name: own | {"nodes": nodes} for name, own in inputs.items()}
 
 
 def trace(network: nn.Module, inputs: dict[str, Array]) -> onnx.ModelProto:

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .quantiser import BRANCH, FROM, LARGEST, STATES, Bits, Floats, branches, in_rows, out_of_rows, parts_of
-from .trellis import NEXT, Indexes, Order, residuals_of, tables_of
+from .quantiser import BRANCH, FROM, LARGEST, STATES, Candidates, Floats, in_rows, out_of_rows
+from .trellis import NEXT, residuals_of, tables_of
 
 Doubles = npt.NDArray[np.float64]
 
@@ -40,30 +40,28 @@ class Expected(NamedTuple):
     variance_slope: Floats
 
 
-def expect_each(values: Floats, indexes: Indexes, bits: Bits, weight: float, temperature: float) -> Expected:
-    """What is expected of the values (B, n) of a step of many images, with their scale indexes, as in `quantise_each`."""
-    flat, of_index = values.ravel(), indexes.ravel()
-    orders = [Order(own) for own in indexes]
-    found = np.zeros((len(Expected._fields), len(flat)), np.float32)
-    for quantisers, part in parts_of(orders):
-        sign, own = np.sign(flat[part]), of_index[part]
-        cost, best = branches(np.abs(flat[part]), own, bits, weight, quantisers)
+def expect_each(tried: Candidates, temperature: float) -> Expected:
+    """What is expected of the values (B, n) of a step of many images."""
+    signs, indexes, orders = tried.signs.ravel(), tried.indexes.ravel(), tried.orders
+    found = np.zeros((len(Expected._fields), len(signs)), np.float32)
+    for part, cost, best in tried.branches:
+        sign, own = signs[part], indexes[part]
         likely = _likelihoods(cost.astype(np.float64) / temperature)
-        exact = likely / likely.sum(0) if quantisers == 1 else out_of_rows(_shares(in_rows(likely, orders, fill=1)), orders)
+        exact = likely / likely.sum(0) if len(cost) == 2 else out_of_rows(_shares(in_rows(likely, orders, fill=1)), orders)
         share, shift = exact.astype(np.float32), np.arange(len(cost), dtype=np.uint8)[:, None] // 2
-        cost_in_bits = bits[tables_of(own, shift), np.minimum(best, LARGEST)]
+        cost_in_bits = tried.bits[tables_of(own, shift), np.minimum(best, LARGEST)]
         residual = residuals_of(best, shift)
         mean, mean_bits = (np.einsum("bn,bn->n", share, what) for what in (residual, cost_in_bits))
         apart = residual - mean
         first = share * apart  # of which the sum over branches is 0
         second = first * apart
         variance = second.sum(0)
-        slope = np.float32(2 * weight / temperature)
+        slope = np.float32(2 * tried.weight / temperature)
         bits_slope, variance_slope = (
             slope * np.einsum("bn,bn->n", one, two) for one, two in ((first, cost_in_bits), (second, apart))
         )
         found[:, part] = mean * sign, mean_bits, variance, slope * variance, bits_slope * sign, variance_slope * sign
-    return Expected(*found.reshape(len(found), *values.shape))
+    return Expected(*found.reshape(len(found), *tried.indexes.shape))
 
 
 def _likelihoods(cost: Doubles) -> Doubles:

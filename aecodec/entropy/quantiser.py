@@ -8,6 +8,7 @@ everywhere: between 4 and 9 bits of λ·255²·MSE per squared step, channel by 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -42,6 +43,22 @@ class Quantised(NamedTuple):
     residuals: Floats
 
 
+@dataclass(frozen=True)
+class Candidates:
+    """The symbols that are worth a try for the values of a step of many images, and what they cost."""
+
+    signs: Floats
+    """of the values, (B, n)"""
+    indexes: Indexes
+    """their scale indexes, (B, n)"""
+    bits: Bits
+    weight: float
+    orders: Sequence[Order]
+    """of each image"""
+    branches: Sequence[tuple[npt.NDArray[np.intp], Floats, Symbols]]
+    """of one quantiser, then of two: which of all values (B·n,) they are of, costs and |symbols| as `branches` says"""
+
+
 def bits_of(tables: Tables) -> Bits:
     """What the symbols of tables cost."""
     bits = np.empty((TABLES, LARGEST + 1), np.float32)
@@ -54,23 +71,28 @@ def bits_of(tables: Tables) -> Bits:
 
 def quantise(values: Floats, indexes: Indexes, bits: Bits, weight: float = WEIGHT) -> Quantised:
     """Symbols for values (n,) with the scale indexes (n,), by the Viterbi algorithm, all lanes of a step at once."""
-    symbols, shifted, residuals = quantise_each(values[None], indexes[None], bits, weight)
+    symbols, shifted, residuals = quantise_each(candidates(values[None], indexes[None], bits, weight))
     return Quantised(symbols[0], shifted[0], residuals[0])
 
 
-def quantise_each(values: Floats, indexes: Indexes, bits: Bits, weight: float = WEIGHT) -> Quantised:
-    """`quantise` for a step of many images of one size, all (B, n): what takes long is the number of rows, not their width."""
-    flat, of_index = values.ravel(), indexes.ravel()
-    sizes, shifted = np.zeros(len(flat), np.int32), np.zeros(len(flat), np.uint8)
+def candidates(values: Floats, indexes: Indexes, bits: Bits, weight: float = WEIGHT) -> Candidates:
+    """What there is to choose from for a step of many images of one size, values and scale indexes (B, n)."""
     orders = [Order(own) for own in indexes]
-    for quantisers, part in parts_of(orders):
-        cost, best = branches(np.abs(flat[part]), of_index[part], bits, weight, quantisers)
-        branch = cost.argmin(0) if quantisers == 1 else out_of_rows(_cheapest_path(in_rows(cost, orders)), orders)[0]
+    size, of_index = np.abs(values).ravel(), indexes.ravel()
+    tried = [(part, *branches(size[part], of_index[part], bits, weight, quantisers)) for quantisers, part in parts_of(orders)]
+    return Candidates(np.sign(values), indexes, bits, weight, orders, tried)
+
+
+def quantise_each(tried: Candidates) -> Quantised:
+    """`quantise` for many images, all (B, n): what takes long is the number of rows, not their width."""
+    sizes, second = np.zeros(tried.indexes.size, np.int32), np.zeros(tried.indexes.size, np.uint8)
+    for part, cost, best in tried.branches:
+        branch = cost.argmin(0) if len(cost) == 2 else out_of_rows(_cheapest_path(in_rows(cost, tried.orders)), tried.orders)[0]
         sizes[part] = best[branch, np.arange(len(part))]
-        shifted[part] = branch >> 1
-    symbols = np.sign(flat).astype(np.int32) * sizes
-    shape = values.shape
-    return Quantised(symbols.reshape(shape), shifted.reshape(shape), residuals_of(symbols, shifted).reshape(shape))
+        second[part] = branch >> 1
+    shape = tried.indexes.shape
+    symbols, shifted = tried.signs.astype(np.int32) * sizes.reshape(shape), second.reshape(shape)
+    return Quantised(symbols, shifted, residuals_of(symbols, shifted))
 
 
 def branches(size: Floats, indexes: Indexes, bits: Bits, weight: float, quantisers: int) -> tuple[Floats, Symbols]:

@@ -21,10 +21,11 @@ from .context import ContextMeans, FirstMeans
 from .dependent import Choice, Chooser, SymbolCosts
 from .hyper import hyper_analysis, hyper_synthesis
 from .hyper_net import HyperNet
-from .masks import STEPS, step_masks
+from .masks import STEPS, step_parts
 from .quality import LMBDA_MAX, LMBDA_MIN, NODES
 from .quantised import round_through
 from .scale_net import ScaleNet, log_scale
+from .steps import gathered, scattered
 from .transforms import Analysis, Synthesis, exact
 from .weights import Weights
 
@@ -51,8 +52,8 @@ def analysis(config: ModelConfig, inputs: int = 3) -> Analysis:
     return Analysis(config.n1, config.n2, config.m, config.blocks1, config.blocks2, inputs)
 
 
-Choose = Callable[[int, Tensor, Tensor], Choice]
-"""(step, values (B, M, H, W), their scale indexes) → what becomes of those of the step."""
+Choose = Callable[[Tensor, Tensor], Choice]
+"""(values of a step in order (B, n), their scale indexes) → what becomes of them."""
 
 
 class Estimate(NamedTuple):
@@ -67,11 +68,13 @@ class Estimate(NamedTuple):
 
 
 class Steps(NamedTuple):
-    """What `AutoEncoder.code_steps` returns, all (B, M, H, W)."""
+    """What `AutoEncoder.code_steps` returns; all but y_hat of the steps one after another, in order, (B, M·H·W)."""
 
     y_hat: Tensor
-    scale_index: Tensor
-    mean: Tensor
+    """(B, M, H, W)"""
+    values: Tensor
+    """what the means leave of y"""
+    indexes: Tensor
     bits: Tensor
     """what the symbols cost, as the choice has it"""
 
@@ -100,7 +103,7 @@ class AutoEncoder(nn.Module):
         self.g_s = Synthesis(c.n1, c.n2, c.m, c.blocks1, c.blocks2)
         self.h_a = hyper_analysis(c.m, c.nc, c.nz)
         self.h_s = hyper_synthesis(c.nz, c.nc)
-        self.context = nn.ModuleList([FirstMeans(c.m, c.nc), *(ContextMeans(c.m, c.nc) for _ in range(STEPS - 1))])
+        self.context = nn.ModuleList([FirstMeans(c.m, c.nc), *(ContextMeans(c.m, c.nc, step) for step in range(1, STEPS))])
         self.scale_net = ScaleNet(c.m, c.nz, STEPS)
         self.hyper_net = HyperNet(c.nz)
         self.symbol_costs = SymbolCosts()
@@ -120,38 +123,39 @@ class AutoEncoder(nn.Module):
     def code(self, y: Tensor, nodes: Tensor) -> Estimate:
         """The rest of `forward`, for a scaled latent (B, M, H/16, W/16) of any g_a; nodes (B, NODES)."""
         with exact():  # what is rounded to integers must be what it is in files
-            z = self.h_a(y)  # (B, nz, H/64, W/64)
+            z = self.h_a(y, nodes)  # (B, nz, H/64, W/64)
             z_hat = round_through(z).clamp(-Z_MAX, Z_MAX)
             bits_z = self.hyper_net.bits(_with_noise(z) if self.training else z_hat, z_hat, nodes)
         choose = Chooser(self.symbol_costs)
         steps = self.code_steps(y, z_hat, nodes, choose)
         bits_y = steps.bits
         if self.training:  # tables have no gradient with respect to the scale index, densities under additive noise have
-            by_scale = gaussian_bits(_with_noise((y - steps.mean).detach()), log_scale(steps.scale_index))
+            by_scale = gaussian_bits(_with_noise(steps.values.detach()), log_scale(steps.indexes))
             bits_y = bits_y + by_scale - by_scale.detach()
             self.symbol_costs.remember(choose.seen)
         x_hat = self.g_s(steps.y_hat, nodes)
-        return Estimate(x_hat, bits_y.flatten(1).sum(1), bits_z.flatten(1).sum(1))
+        return Estimate(x_hat, bits_y.sum(1), bits_z.flatten(1).sum(1))
 
     def code_steps(self, y: Tensor, z_hat: Tensor, nodes: Tensor, choose: Choose) -> Steps:
         """The four steps: y (B, M, H, W), ẑ (B, nz, ⌈H/4⌉, ⌈W/4⌉), and what makes residuals of what the means leave of y."""
         height, width = y.shape[2:]
-        features = self.h_s(z_hat)[:, :, :height, :width]
+        features = self.h_s(z_hat, nodes)[:, :, :height, :width]
         with exact():
             scale_features = self.scale_net.features(z_hat)[:, :, :height, :width]
-        y_hat, index, mean, symbol, bits = (torch.zeros_like(y) for _ in range(5))
-        for k, mask_np in enumerate(step_masks(*y.shape[1:])):
-            mask = torch.from_numpy(mask_np)
-            mu_k = self.context[k](y_hat, features) if k else self.context[0](features)
+        y_hat, symbols = torch.zeros_like(y), torch.zeros_like(y)
+        coded = []
+        for k in range(STEPS):
+            parts = step_parts(y.shape[1], k)
+            seen = (y_hat, features) if k else (features,)
+            mean = self.context[k].of_step(*seen, nodes)  # type: ignore[operator]
             with exact():
-                index_k = self.scale_net.index(k, scale_features, symbol if k else None, nodes)
-            chosen = choose(k, y - mu_k, index_k)
-            y_hat = torch.where(mask, chosen.residual + mu_k, y_hat)
-            index = torch.where(mask, index_k, index)
-            mean = torch.where(mask, mu_k, mean)
-            symbol = torch.where(mask, chosen.symbol, symbol)
-            bits = torch.where(mask, chosen.bits, bits)
-        return Steps(y_hat, index, mean, bits)
+                index = self.scale_net.index(k, scale_features, symbols if k else None, nodes)
+            value = gathered(y, parts) - mean
+            chosen = choose(value, index)
+            y_hat = y_hat + scattered(chosen.residual + mean, parts, y.shape)
+            symbols = symbols + scattered(chosen.symbol, parts, y.shape)
+            coded.append((value, index, chosen.bits))
+        return Steps(y_hat, *(torch.cat(steps, 1) for steps in zip(*coded, strict=True)))
 
 
 def _with_noise(value: Tensor) -> Tensor:

@@ -17,10 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from ..entropy.expected import expect_each
-from ..entropy.quantiser import LARGEST, WEIGHT, Bits, bits_of, quantise_each
+from ..entropy.quantiser import LARGEST, Bits, Candidates, Floats, bits_of, candidates, quantise_each
 from ..entropy.tables import Tables, fit, gaussian_weights, no_counts
 from ..entropy.trellis import TABLES, Indexes, Symbols, tables_of
-from .masks import Part, gather, scatter, step_parts
 
 PRIOR = 200.0
 """How many symbols drawn from the Gaussian of a table count as seen before the first."""
@@ -35,7 +34,7 @@ CURVATURE = 5.0
 
 
 class Choice(NamedTuple):
-    """What became of the values of a step, all (B, M, H, W), zero elsewhere and where the scale index is 0."""
+    """What became of the values of a step, all (B, n), zero where the scale index is 0."""
 
     residual: Tensor
     symbol: Tensor
@@ -98,61 +97,49 @@ class Chooser:
         self.bits = costs.bits()
         self.seen = torch.zeros_like(costs.counts)
 
-    def __call__(self, step: int, value: Tensor, index: Tensor) -> Choice:
-        """Quantise the values (B, M, H, W) of a step, each sample on its own, with their scale indexes."""
-        values, indexes, parts = _of_step(step, value, index)
-        found = quantise_each(values, indexes, self.bits)
-        coded = indexes > 0
-        tables = tables_of(indexes[coded], found.shifted[coded])
+    def __call__(self, value: Tensor, index: Tensor) -> Choice:
+        """Quantise the values (B, n) of a step, each sample on its own, with their scale indexes."""
+        tried = candidates(*_arrays(value, index), self.bits)
+        found = quantise_each(tried)
+        coded = tried.indexes > 0
+        tables = tables_of(tried.indexes[coded], found.shifted[coded])
         sizes = np.minimum(np.abs(found.symbols[coded]), LARGEST)
         self.seen += _histogram(tables, sizes)
-        costs = np.zeros(indexes.shape, np.float32)
+        costs = np.zeros(coded.shape, np.float32)
         costs[coded] = self.bits[tables, sizes]
-        residual, symbol, bits = (_scattered(arrays, parts, value.shape) for arrays in (found.residuals, found.symbols, costs))
+        residual, bits = torch.from_numpy(found.residuals), torch.from_numpy(costs)
         if value.requires_grad:
-            mean, soft, variance = expectation(step, value, index, self.bits)
+            mean, soft, variance = _Expectation.apply(value, tried)  # type: ignore[no-untyped-call]
             error = variance + 2 * (mean.detach() - residual) * mean  # but for what has no gradient
             residual, bits = _with_gradient(residual, mean), _with_gradient(bits, soft + CURVATURE * error)
-        return Choice(residual, symbol, bits)
+        return Choice(residual, torch.from_numpy(found.symbols).float(), bits)
 
 
 def _with_gradient(value: Tensor, soft: Tensor) -> Tensor:
     return soft + (value - soft).detach()
 
 
-def expectation(step: int, value: Tensor, index: Tensor, bits: Bits) -> tuple[Tensor, Tensor, Tensor]:
-    """Expected residual, its bits and its variance for the values of a step, all (B, M, H, W); see `expect_each`."""
-    return _Expectation.apply(step, value, index, bits)  # type: ignore[no-untyped-call, no-any-return]
+def expectation(value: Tensor, index: Tensor, bits: Bits) -> tuple[Tensor, Tensor, Tensor]:
+    """Expected residual, its bits and its variance for the values of a step, all (B, n); see `expect_each`."""
+    tried = candidates(*_arrays(value, index), bits)
+    return _Expectation.apply(value, tried)  # type: ignore[no-untyped-call, no-any-return]
 
 
 class _Expectation(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, step: int, value: Tensor, index: Tensor, bits: Bits) -> tuple[Tensor, ...]:
-        values, indexes, parts = _of_step(step, value, index)
-        expected = expect_each(values, indexes, bits, WEIGHT, TEMPERATURE)
-        residual, cost, variance, *slopes = (_scattered(arrays, parts, value.shape) for arrays in expected)
+    def forward(ctx: Any, value: Tensor, tried: Candidates) -> tuple[Tensor, ...]:
+        residual, cost, variance, *slopes = map(torch.from_numpy, expect_each(tried, TEMPERATURE))
         ctx.save_for_backward(*slopes)
         return residual, cost, variance
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
         first, second, third = (grad * slope for grad, slope in zip(grads, ctx.saved_tensors, strict=True))
-        return None, first + second + third, None, None
+        return first + second + third, None
 
 
-def _of_step(step: int, value: Tensor, index: Tensor) -> tuple[npt.NDArray[np.float32], Indexes, tuple[Part, ...]]:
-    """Values and scale indexes of a step (B, n), and where in (M, H, W) they are."""
-    parts = step_parts(value.shape[1], step)
-    values = np.stack([gather(own, parts) for own in value.detach().float().numpy()])
-    return values, np.stack([gather(own, parts) for own in index.detach().numpy().astype(np.uint8)]), parts
-
-
-def _scattered(arrays: npt.NDArray[np.number[Any]], parts: tuple[Part, ...], shape: torch.Size) -> Tensor:
-    """The symbols of a step (B, n) where they belong in (B, M, H, W), float32, zero elsewhere."""
-    whole = np.zeros(shape, np.float32)
-    for out, values in zip(whole, arrays, strict=True):
-        scatter(out, parts, values.astype(np.float32))
-    return torch.from_numpy(whole)
+def _arrays(value: Tensor, index: Tensor) -> tuple[Floats, Indexes]:
+    return value.detach().float().numpy(), index.detach().numpy().astype(np.uint8)
 
 
 def _without_counts(module: nn.Module, state: dict[str, Tensor], prefix: str, *_: object) -> None:

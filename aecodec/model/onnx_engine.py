@@ -20,8 +20,6 @@ from .engine import Array
 from .weights import Weights
 
 GRAPHS = Path(__file__).parent / "graphs"
-CONDITIONED = ("g_a", "g_s")
-"""The networks whose last argument is ``nodes``."""
 
 
 def has_graphs(weights: Weights) -> bool:
@@ -46,7 +44,7 @@ class OnnxEngine:
 
     def run(self, network: str, *arrays: Array) -> Array:
         """See the table in `engine`."""
-        inputs, nodes = (arrays[:-1], arrays[-1]) if network in CONDITIONED else (arrays, None)
+        *inputs, nodes = arrays
         session = self._session(network, nodes)
         names = [entry.name for entry in session.get_inputs()]
         try:
@@ -66,18 +64,16 @@ class OnnxEngine:
         options.log_severity_level = 4  # errors are raised, once is enough
         return options
 
-    def _session(self, network: str, nodes: Array | None) -> ort.InferenceSession:
+    def _session(self, network: str, nodes: Array) -> ort.InferenceSession:
         """The session of a network; only the latest is kept, for most images that follow each other are of one quality."""
-        key = b"" if nodes is None else nodes.tobytes()
+        key = nodes.tobytes()
         held = self._sessions.get(network)
         if held is None or held[0] != key:
             held = self._sessions[network] = key, self._make_session(network, nodes)
         return held[1]
 
-    def _make_session(self, network: str, nodes: Array | None) -> ort.InferenceSession:
-        tensors = self._weights.network(network)
-        if nodes is not None:
-            tensors["nodes"] = nodes
+    def _make_session(self, network: str, nodes: Array) -> ort.InferenceSession:
+        tensors = self._weights.network(network) | {"nodes": nodes}
         options = self.session_options()
         graph = "g_a_missing" if network == "g_a" and self._weights.sees_missing else network
         options.add_external_initializers(list(tensors), [ort.OrtValue.ortvalue_from_numpy(t) for t in tensors.values()])

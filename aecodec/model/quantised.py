@@ -62,13 +62,16 @@ class QuantConv(nn.Conv2d):
         exponent = torch.floor(torch.log2(ACTIVATION_MAX / largest)).clamp(least, 18)
         return torch.exp2(exponent)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) on the input's grid → (B, O, H, W), on no grid yet."""
+    def on_grid(self) -> tuple[Tensor, Tensor]:
+        """The weight (O, C, k, k) and the bias (O,) that the integers stand for."""
         steps = self.weight_steps()
         per_weight = steps[:, None, None, None]
         weight = round_through(self.weight * per_weight).clamp(-127, 127) / per_weight
-        bias = round_through(self.bias * steps * self.input_steps) / (steps * self.input_steps)
-        return F.conv2d(x, weight, bias, 1, self.padding, 1, self.groups)
+        return weight, round_through(self.bias * steps * self.input_steps) / (steps * self.input_steps)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) on the input's grid → (B, O, H, W), on no grid yet."""
+        return F.conv2d(x, *self.on_grid(), 1, self.padding, 1, self.groups)
 
     @torch.no_grad()
     def integers(self) -> dict[str, Tensor]:

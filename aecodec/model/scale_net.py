@@ -11,9 +11,11 @@ from torch import Tensor, nn
 
 from ..entropy.alphabet import INDEX_STEP, INDEXES, SCALE_MIN
 from .integers import ACTIVATION_MAX, ACTIVATION_STEPS
+from .masks import step_parts
 from .quality import NODES
 from .quantised import Bound, QuantConv, activate, from_integers, round_through, to_integers
 from .scales import SYMBOL_MAX
+from .steps import joined, looks
 
 
 class ScaleNet(nn.Module):
@@ -50,17 +52,20 @@ class ScaleNet(nn.Module):
         return a
 
     def index(self, step: int, features: Tensor, symbols: Tensor | None, nodes: Tensor) -> Tensor:
-        """Scale indexes (B, M, H, W) of a step, integers 0..63 with a gradient; ``symbols`` as in `ScalePath.index`."""
+        """Scale indexes (B, n) of a step, in order, integers 0..63 with a gradient; ``symbols`` as in `ScalePath.index`."""
         a = features
         if symbols is not None:
             magnitude = symbols.abs().clamp(max=SYMBOL_MAX)
             h = activate(self.reduce[step - 1](magnitude), low=-ACTIVATION_MAX)
             h = activate(self.spread[step - 1](h))
             a = torch.cat([h, a], 1)
-        sixteenths = round_through(self.out[step](a) * ACTIVATION_STEPS)
+        weight, bias = self.out[step].on_grid()  # type: ignore[operator]
         offset = round_through(nodes @ round_through(self.offset * ACTIVATION_STEPS))
-        index = (sixteenths + offset[:, :, None, None]) / ACTIVATION_STEPS
-        return Bound.apply(round_through(index), 0, INDEXES - 1)  # type: ignore[no-any-return, no-untyped-call]
+        sixteenths = joined(
+            round_through(F.linear(seen, weight[own, :, 0, 0], bias[own]) * ACTIVATION_STEPS) + offset[:, None, None, own]
+            for own, seen in looks(a, step_parts(len(bias), step))
+        )
+        return Bound.apply(round_through(sixteenths / ACTIVATION_STEPS), 0, INDEXES - 1)  # type: ignore[no-any-return, no-untyped-call]
 
     def _layers(self) -> dict[str, QuantConv]:
         named = {f"trunk{i}": conv for i, conv in enumerate(self.trunk)}

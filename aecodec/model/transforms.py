@@ -30,11 +30,11 @@ def exact() -> AbstractContextManager[object]:
 class Block(nn.Module):
     """Residual block ``x + W2·act(W1·dw3×3(x))`` with 1×1 matrices C→2C→C; starts as the identity.
 
-    A conditioned block scales and shifts its hidden layer by the quality (two tables of 9 rows). For a single quality both fold
-    into W1, so they cost nothing when coding.
+    It scales and shifts its hidden layer by the quality (two tables of 9 rows). For a single quality both fold into W1, so they
+    cost nothing when coding.
     """
 
-    def __init__(self, channels: int, conditioned: bool = False) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
         hidden = 2 * channels
         self.spatial = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
@@ -45,23 +45,29 @@ class Block(nn.Module):
             self.spatial.weight[:, 0, 1, 1] += 1
         nn.init.zeros_(self.project.weight)
         nn.init.zeros_(self.project.bias)  # type: ignore[arg-type]
-        if conditioned:
-            self.scale = nn.Parameter(torch.zeros(NODES, hidden))
-            self.shift = nn.Parameter(torch.zeros(NODES, hidden))
+        self.scale = nn.Parameter(torch.zeros(NODES, hidden))
+        self.shift = nn.Parameter(torch.zeros(NODES, hidden))
 
-    def forward(self, x: Tensor, nodes: Tensor | None = None) -> Tensor:
-        """(B, C, H, W) → (B, C, H, W); ``nodes`` (B or 1, 9) for a conditioned block."""
+    def forward(self, x: Tensor, nodes: Tensor) -> Tensor:
+        """(B, C, H, W) → (B, C, H, W); ``nodes`` (B or 1, 9)."""
         hidden = self.spatial(x)
-        if nodes is None:
-            hidden = self.expand(hidden)
+        scale, shift = 1 + nodes @ self.scale, nodes @ self.shift  # (B, 2C)
+        if len(nodes) == 1:
+            weight = self.expand.weight * scale.T[:, :, None, None]
+            hidden = F.conv2d(hidden, weight, scale[0] * self.expand.bias + shift[0])  # type: ignore[operator]
         else:
-            scale, shift = 1 + nodes @ self.scale, nodes @ self.shift  # (B, 2C)
-            if len(nodes) == 1:
-                weight = self.expand.weight * scale.T[:, :, None, None]
-                hidden = F.conv2d(hidden, weight, scale[0] * self.expand.bias + shift[0])  # type: ignore[operator]
-            else:
-                hidden = self.expand(hidden) * scale[:, :, None, None] + shift[:, :, None, None]
+            hidden = self.expand(hidden) * scale[:, :, None, None] + shift[:, :, None, None]
         return x + self.project(F.leaky_relu(hidden, 0.1))  # type: ignore[no-any-return]
+
+
+class Layers(nn.ModuleList):
+    """Layers one after another, of which the blocks are told the quality."""
+
+    def forward(self, x: Tensor, nodes: Tensor) -> Tensor:
+        """(B, C, H, W) → what the last layer makes of it; ``nodes`` (B or 1, 9)."""
+        for layer in self:
+            x = layer(x, nodes) if isinstance(layer, Block) else layer(x)
+        return x
 
 
 def features_to_blocks(h: Tensor, conv: nn.ConvTranspose2d) -> Tensor:
@@ -84,9 +90,9 @@ class Analysis(nn.Module):
     def __init__(self, n1: int, n2: int, m: int, blocks1: int, blocks2: int, inputs: int = 3) -> None:
         super().__init__()
         self.stem = nn.Conv2d(inputs, n1, 16, stride=8, padding=4)
-        self.blocks1 = nn.ModuleList(Block(n1, conditioned=True) for _ in range(blocks1))
+        self.blocks1 = Layers(Block(n1) for _ in range(blocks1))
         self.down = nn.Conv2d(n1, n2, 2, stride=2)
-        self.blocks2 = nn.ModuleList(Block(n2, conditioned=True) for _ in range(blocks2))
+        self.blocks2 = Layers(Block(n2) for _ in range(blocks2))
         self.head = nn.Conv2d(n2, m, 1)
         self.log_gain = nn.Parameter(torch.zeros(NODES, m))
 
@@ -94,12 +100,10 @@ class Analysis(nn.Module):
         """x (B, 3 or 4, H, W) in [0, 1], H and W multiples of 16; nodes (B or 1, 9) → y·gain (B, M, H/16, W/16)."""
         with exact():
             h = self.stem(x - 0.5)  # (B, n1, H/8, W/8)
-        for block in self.blocks1:
-            h = block(h, nodes)
+        h = self.blocks1(h, nodes)
         with exact():
             h = self.down(h)  # (B, n2, H/16, W/16)
-        for block in self.blocks2:
-            h = block(h, nodes)
+        h = self.blocks2(h, nodes)
         with exact():
             gain = torch.exp(nodes @ self.log_gain)
             return self.head(h) * gain[:, :, None, None]  # type: ignore[no-any-return]
@@ -112,9 +116,9 @@ class Synthesis(nn.Module):
         super().__init__()
         self.log_gain = nn.Parameter(torch.zeros(NODES, m))
         self.stem = nn.Conv2d(m, n2, 1)
-        self.blocks2 = nn.ModuleList(Block(n2, conditioned=True) for _ in range(blocks2))
+        self.blocks2 = Layers(Block(n2) for _ in range(blocks2))
         self.up = nn.ConvTranspose2d(n2, n1, 2, stride=2)
-        self.blocks1 = nn.ModuleList(Block(n1, conditioned=True) for _ in range(blocks1))
+        self.blocks1 = Layers(Block(n1) for _ in range(blocks1))
         self.head = nn.ConvTranspose2d(n1, 3, 16, stride=8, padding=4)
 
     def forward(self, y_hat: Tensor, nodes: Tensor) -> Tensor:
@@ -122,11 +126,9 @@ class Synthesis(nn.Module):
         with exact():
             gain = torch.exp(nodes @ self.log_gain)
             h = self.stem(y_hat * gain[:, :, None, None])  # (B, n2, H/16, W/16)
-        for block in self.blocks2:
-            h = block(h, nodes)
+        h = self.blocks2(h, nodes)
         with exact():
             h = self.up(h)  # (B, n1, H/8, W/8)
-        for block in self.blocks1:
-            h = block(h, nodes)
+        h = self.blocks1(h, nodes)
         with exact():
             return features_to_blocks(h, self.head) + 0.5

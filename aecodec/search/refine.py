@@ -110,7 +110,7 @@ class _Search:
         y = self.around[:, :, rows, columns]
         height, width = y.shape[2:]
         padded = F.pad(y, (0, -width % 4, 0, -height % 4), mode="replicate")
-        self.z = model.h_a(padded.contiguous(memory_format=torch.channels_last)).contiguous().requires_grad_()
+        self.z = model.h_a(padded.contiguous(memory_format=torch.channels_last), self.nodes).contiguous().requires_grad_()
         self.y = y.clone().requires_grad_()
         self.kernel: Tensor | None = None
         self.x_hat: Array = tile.x[0]  # (3, H, W): what was decoded last
@@ -118,8 +118,8 @@ class _Search:
     def expected(self, progress: float) -> tuple[Tensor, Tensor]:
         """Expected bits of the tile, and squared error summed over its visible pixels (mean over channels)."""
 
-        def choose(step: int, value: Tensor, index: Tensor) -> Choice:
-            residual, bits, variance = expectation(step, value, index, self.bits)
+        def choose(value: Tensor, index: Tensor) -> Choice:
+            residual, bits, variance = expectation(value, index, self.bits)
             symbol = torch.floor(residual.detach().abs() + 0.5)  # its size, which is all that the scale path looks at
             by_scale = gaussian_bits(residual.detach(), log_scale(index)) * (index.detach() > 0)  # tables have no gradient there
             return Choice(residual, symbol, bits + by_scale - by_scale.detach() + progress * VARIANCE * variance)

@@ -80,7 +80,7 @@ class CompressionTask:
     def optimizer(self, rate: float) -> torch.optim.Optimizer:
         """SOAP or Adam, with a higher rate for the parameters that live in the log domain, which are vectors in truth."""
         model, factor = self.model, self.config.log_domain_rate
-        fast = [model.g_a.log_gain, model.g_s.log_gain]
+        fast = [p for name, p in model.named_parameters() if "log_gain" in name]
         offsets = [model.scale_net.offset, model.hyper_net.offset]  # in scale indexes, of which ten and five are a natural unit
         apart = {id(p) for p in (*fast, *offsets)}
         rest = [p for p in model.parameters() if id(p) not in apart]

@@ -70,7 +70,7 @@ def tables(rows: dict[str, dict[str, float]]) -> list[str]:
         [name, f"{row['onnx']:.1f}", f"{row['torch']:.1f}", f"{row['torch'] / row['onnx']:.2f}", f"{row['session']:.1f}"]
         for name, row in rows.items()
     ]
-    note = "Sessions are made once a process, those of g_a and g_s once a quality. PyTorch is eager, channels last."
+    note = "Sessions are made once a quality. PyTorch is eager, channels last."
     return [*table(header, cells), "", note]
 
 
