@@ -173,6 +173,11 @@ def test_a_folder_is_of_one_task(photos: Path, tmp_path: Path) -> None:
         train(other, tmp_path, SHORT, progress=False)
     with pytest.raises(UsageError, match=r"is a run of another model, .*'n1': 8, .*'n1': 12"):
         short_run(photos, tmp_path, AutoEncoder(replace(TINY, n1=12)))
+    state = checkpoint.load(checkpoint_path(tmp_path))
+    del state["model"]["h_a.1.scale"]
+    checkpoint.save(checkpoint_path(tmp_path), state)
+    with pytest.raises(ModelError, match=r"checkpoint\.pt is of another version of aecodec, whose model has other tensors"):
+        short_run(photos, tmp_path)
     (tmp_path / "checkpoint.pt").write_bytes(b"cut off")
     with pytest.raises(ModelError, match="not a checkpoint"):
         short_run(photos, tmp_path)

@@ -45,7 +45,8 @@ def export(
     from ..training import checkpoint
     from ..training.loop import checkpoint_path
 
-    state = checkpoint.load(checkpoint_path(run))
+    path = checkpoint_path(run)
+    state = checkpoint.load(path)
     task = state.get("task", "compress")
     if task in KINDS:
         from ..training.restoration import export_encoder
@@ -57,18 +58,19 @@ def export(
     elif data is None:
         raise UsageError("a whole model needs --data, photographs to fit its tables on")
     else:
-        fitted = _export_model(state, data, images, out)
+        fitted = _export_model(state, path, data, images, out)
         say(f"{out}: step {state['step']}, tables fitted on {fitted} photographs")
 
 
-def _export_model(state: dict[str, Any], data: Path, images: int, out: Path) -> int:
+def _export_model(state: dict[str, Any], path: Path, data: Path, images: int, out: Path) -> int:
     """Write the weights file of a checkpoint; returns on how many photographs its tables were fitted."""
     from ..model.autoencoder import AutoEncoder, ModelConfig
+    from ..training import checkpoint
     from ..training.data import decode, find_images
     from ..training.export import export as write
 
     model = AutoEncoder(ModelConfig(**state["config"]))
-    model.load_state_dict(state["average"])
+    checkpoint.fill(model, state["average"], path)
     files = list(find_images(data).values())
     if not files:
         raise UsageError(f"{data} has no images")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from ..errors import ModelError
 
@@ -28,3 +29,14 @@ def load(path: Path) -> dict[str, Any]:
     except Exception as error:
         raise ModelError(f"{path}: not a checkpoint ({type(error).__name__})") from error
     return state
+
+
+def fill(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
+    """Give a model the tensors that a checkpoint has for it; raises ModelError if it is one of another version, with others."""
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise ModelError(
+            f"{path} is of another version of aecodec, whose model has other tensors; "
+            "export it with that version, and --init can begin with the weights"
+        ) from error

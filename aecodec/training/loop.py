@@ -109,17 +109,18 @@ class Run(Generic[M]):
 
         Raises:
             UsageError: the run was begun with another task, model or optimiser.
-            ModelError: the checkpoint is broken.
+            ModelError: the checkpoint is broken, or of another version.
         """
-        state = checkpoint.load(checkpoint_path(self.folder))
+        path = checkpoint_path(self.folder)
+        state = checkpoint.load(path)
         begun = state.get("task", "compress")  # the first runs knew no other
         if begun != self.task.name:
             raise UsageError(f"{self.folder} is a run of {begun!r}, not of {self.task.name!r}; choose another folder")
         wanted = self.task.describe()["model"]
         if state["config"] != wanted:
             raise UsageError(f"{self.folder} is a run of another model, {state['config']}, not {wanted}; choose another folder")
-        self.model.load_state_dict(state["model"])
-        self.average.load_state_dict(state["average"])
+        checkpoint.fill(self.model, state["model"], path)
+        checkpoint.fill(self.average, state["average"], path)
         stored = state["optimizer"]["param_groups"]
         if [set(group) for group in stored] != [set(group) for group in self.optimizer.param_groups]:
             raise UsageError(f"{self.folder} is a run with another optimizer; name it, or choose another folder")
