@@ -23,8 +23,8 @@ $(VENV)/.demo: pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
 	touch $@
 
-test: setup  ## Run the tests (about three minutes on two cores)
-	$(BIN)/python -m pytest
+test: setup  ## Run the tests in two processes (about four minutes on two cores)
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 check: setup  ## Lint and check types
 	$(BIN)/ruff check .
