@@ -80,6 +80,17 @@ def test_a_run_goes_on_with_the_optimizer_it_began_with_alone(photos: Path, tmp_
     assert train(small_task(photos, optimizer="adam"), tmp_path, SHORT, progress=False).step == 6
 
 
+def test_a_run_whose_parameters_were_grouped_otherwise_is_refused_in_one_line(photos: Path, tmp_path: Path) -> None:
+    short_run(photos, tmp_path, config=replace(SHORT, steps=3, decay=0))
+    path = checkpoint_path(tmp_path)
+    state = checkpoint.load(path)
+    first, second = state["optimizer"]["param_groups"][:2]
+    second["params"].append(first["params"].pop())
+    checkpoint.save(path, state)
+    with pytest.raises(UsageError, match="of another version"):
+        short_run(photos, tmp_path)
+
+
 def test_training_lowers_the_loss_and_writes_the_curve(photos: Path, tmp_path: Path) -> None:
     config = TrainConfig(steps=100, decay=30, warmup=10, learning_rate=3e-3, log_every=50)
     task = small_task(photos)

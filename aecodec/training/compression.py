@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import UsageError
 from ..model.autoencoder import AutoEncoder, Estimate
@@ -38,7 +38,9 @@ class CompressionConfig:
     late_batch: int = 8  # fewer, larger patches while it decays
     late_patch: int = 192
     late_from: int = 70_000  # the step at which it begins to
-    log_domain_rate: float = 5.0  # gains and offsets live in the log domain and arrive last without this factor
+    linear_rate: float = 0.3  # of the layers between pixels, latent and residual stream, which at high quality must be exact
+    gain_rate: float = 2.0  # gains live in the log domain and arrive last without this factor
+    offset_rate: float = 50.0  # so do the integer nets' offsets, in scale indexes, of which ten and five are a natural unit
     distortion: Distortion = "mse"
     optimizer: Optimizer = "soap"
     seed: int = 0
@@ -78,20 +80,22 @@ class CompressionTask:
         self.sampler = PatchSampler(photographs.training, config.seed)
 
     def optimizer(self, rate: float) -> torch.optim.Optimizer:
-        """SOAP or Adam, with a higher rate for the parameters that live in the log domain, which are vectors in truth."""
-        model, factor = self.model, self.config.log_domain_rate
-        fast = [p for name, p in model.named_parameters() if "log_gain" in name]
-        offsets = [model.scale_net.offset, model.hyper_net.offset]  # in scale indexes, of which ten and five are a natural unit
-        apart = {id(p) for p in (*fast, *offsets)}
-        rest = [p for p in model.parameters() if id(p) not in apart]
+        """SOAP or Adam; what is more or less sensitive than most has a rate of its own, and gains and offsets aren't turned."""
+        model, config = self.model, self.config
+        g_a, g_s = model.g_a, model.g_s
+        linear = nn.ModuleList([g_a.stem, g_a.down, g_a.head, g_s.stem, g_s.up, g_s.head])
+        gains = [p for name, p in model.named_parameters() if "log_gain" in name]
+        offsets = [model.scale_net.offset, model.hyper_net.offset]
+        apart = {id(p) for p in (*linear.parameters(), *gains, *offsets)}
         groups: list[dict[str, Any]] = [
-            {"params": rest, "factor": 1.0},
-            {"params": fast, "factor": factor},
-            {"params": offsets, "factor": factor * 10},
+            {"params": [p for p in model.parameters() if id(p) not in apart], "factor": 1.0, "turn": True},
+            {"params": list(linear.parameters()), "factor": config.linear_rate, "turn": True},
+            {"params": gains, "factor": config.gain_rate, "turn": False},
+            {"params": offsets, "factor": config.offset_rate, "turn": False},
         ]
-        if self.config.optimizer == "adam":
+        if config.optimizer == "adam":
             return torch.optim.Adam(groups, lr=rate, betas=(0.9, 0.99), fused=True)
-        return Soap([group | {"turn": group["params"] is rest} for group in groups], lr=rate)
+        return Soap(groups, lr=rate)
 
     def batch(self, step: int) -> Batch:
         """Random patches."""

@@ -121,9 +121,10 @@ class Run(Generic[M]):
             raise UsageError(f"{self.folder} is a run of another model, {state['config']}, not {wanted}; choose another folder")
         checkpoint.fill(self.model, state["model"], path)
         checkpoint.fill(self.average, state["average"], path)
-        stored = state["optimizer"]["param_groups"]
-        if [set(group) for group in stored] != [set(group) for group in self.optimizer.param_groups]:
-            raise UsageError(f"{self.folder} is a run with another optimizer; name it, or choose another folder")
+        if _layout(state["optimizer"]) != _layout(self.optimizer.state_dict()):
+            raise UsageError(
+                f"{self.folder} is a run with another optimizer, or of another version; name it, or choose another folder"
+            )
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.seconds = state["step"], state["seconds"]
 
@@ -206,6 +207,11 @@ def preview(task: Task[M], folder: Path) -> Path:
     with torch.no_grad():
         draw_grid(task.samples(run.average), folder / "preview.png")
     return folder / "preview.png"
+
+
+def _layout(optimizer: dict[str, Any]) -> list[tuple[set[str], int]]:
+    """What each group of an optimizer's state says, and of how many parameters."""
+    return [(set(group), len(group["params"])) for group in optimizer["param_groups"]]
 
 
 def _description(run: Run[Any]) -> dict[str, Any]:
