@@ -26,7 +26,7 @@ def test_no_heavy_import(command: str, tmp_path: Path) -> None:
     assert not HEAVY & set(done.stderr.split())
 
 
-@pytest.mark.parametrize("command", ["compress", "decompress", "verify"])
+@pytest.mark.parametrize("command", ["compress", "decompress", "verify", "benchmark"])
 def test_numpy_is_told_to_start_no_threads_before_it_is_imported(command: str, tmp_path: Path) -> None:
     script = """
 import os, sys

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from . import options
 from .messages import say
 
 
@@ -31,10 +32,11 @@ def benchmark(
 
     Ctrl-C keeps what is measured; the same command goes on from there.
     """
+    options.single_threaded_blas()
     from ..benchmark.session import Options, benchmark_folder
 
-    options = Options(quick=quick, ssimulacra2=ssimulacra2, published=published, jobs=jobs, threads=threads, model=model)
-    outcome = benchmark_folder(folder, out, codecs, options, say=say, progress_bar=not no_progress)
+    chosen = Options(quick=quick, ssimulacra2=ssimulacra2, published=published, jobs=jobs, threads=threads, model=model)
+    outcome = benchmark_folder(folder, out, codecs, chosen, say=say, progress_bar=not no_progress)
     say(str(outcome.report if outcome.report.exists() else out))
     if not outcome.run.complete:
         raise typer.Exit(130)
