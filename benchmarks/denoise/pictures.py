@@ -25,7 +25,7 @@ def save(samples: Samples, name: str) -> None:
     path = HERE / f"{name}.png"
     draw_grid(samples, path)
     with Image.open(path) as grid:
-        grid.save(path.with_suffix(".webp"), quality=90)
+        grid.save(path.with_suffix(".webp"), quality=92, method=6)
     path.unlink()
 
 
@@ -47,7 +47,5 @@ if __name__ == "__main__":
         damaged = np.where(missing[:, :, None], np.uint8(255), clean)
         filled = coded(plain, telea(damaged, missing), QUALITY)[1], coded(inpainter, damaged, QUALITY, missing)[1]
         inpainted.append([clean[crop], damaged[crop], *(shown[crop] for shown in filled)])
-    draw_grid(
-        Samples(("clean", "noisy, sigma 25", "aec", "non-local means, aec", "aec --denoise"), denoised), HERE / "denoised.png"
-    )
-    draw_grid(Samples(("original", "damaged", "Telea, aec", "aec --inpaint"), inpainted), HERE / "inpainted.png")
+    save(Samples(("clean", "noisy, sigma 25", "aec", "non-local means, aec", "aec --denoise"), denoised), "denoised")
+    save(Samples(("original", "damaged", "Telea, aec", "aec --inpaint"), inpainted), "inpainted")
