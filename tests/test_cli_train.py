@@ -39,7 +39,9 @@ def test_training_options_and_exit_codes(reached: int, code: int, monkeypatch: p
     options = ["--steps", "7", "--batch", "2", "--patch", "128", "--lr", "0.5", "--decay", "1", "--seed", "3", "--threads", "1"]
     options += ["--distortion", "ms-ssim", "--init", "default"]
     assert main(["train", "compress", "photos", "--out", "run", *options]) == code
-    sizes = CompressionConfig(batch=2, late_batch=1, patch=128, late_from=6, distortion="ms-ssim", seed=3)
+    sizes = CompressionConfig(
+        batch=2, late_batch=1, patch=128, late_from=6, linear_rate=0.3, gain_rate=2.0, distortion="ms-ssim", seed=3
+    )
     config = TrainConfig(steps=7, learning_rate=0.5, decay=1, seed=3)
     assert calls == [(Path("photos"), sizes, Path("run"), config)]
 

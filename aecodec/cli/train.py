@@ -113,12 +113,12 @@ def compress(
     """
     config = train_config(threads, steps=steps, learning_rate=lr, decay=decay, seed=seed, bfloat16=bf16)
 
-    from ..training.compression import CompressionConfig, CompressionTask
+    from ..training.compression import RATES_OF_TRAINED, CompressionConfig, CompressionTask
     from ..training.data import Photographs
     from ..training.parallel import this_process
 
     late_batch = None if batch is None else max(1, batch // 2)  # of patches that are larger
-    chosen = given(batch=batch, late_batch=late_batch, patch=patch, seed=seed)
+    chosen = given(batch=batch, late_batch=late_batch, patch=patch, seed=seed) | (RATES_OF_TRAINED if init else {})
     late = config.steps - config.decay
     sizes = CompressionConfig(late_from=late, distortion=distortion.value, optimizer=optimizer.value, **chosen)
     progress = not no_progress and this_process().first

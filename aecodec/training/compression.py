@@ -25,6 +25,9 @@ MS_SSIM_WEIGHT = 1280.0
 
 VALIDATED_LMBDA = torch.exp(torch.linspace(math.log(LMBDA_MIN * 1.5), math.log(LMBDA_MAX / 2), 5))
 
+RATES_OF_TRAINED = {"linear_rate": 0.3, "gain_rate": 2.0}
+"""Where a trained model goes on: of its jitter at a constant rate, these layers and gains would make two thirds."""
+
 Distortion = Literal["mse", "ms-ssim"]
 Optimizer = Literal["adam", "soap"]
 
@@ -38,8 +41,8 @@ class CompressionConfig:
     late_batch: int = 8  # fewer, larger patches while it decays
     late_patch: int = 192
     late_from: int = 70_000  # the step at which it begins to
-    linear_rate: float = 0.3  # of the layers between pixels, latent and residual stream, which at high quality must be exact
-    gain_rate: float = 2.0  # gains live in the log domain and arrive last without this factor
+    linear_rate: float = 1.0  # of the layers between pixels, latent and residual stream, which at high quality must be exact
+    gain_rate: float = 5.0  # gains live in the log domain and arrive last without this factor
     offset_rate: float = 50.0  # so do the integer nets' offsets, in scale indexes, of which ten and five are a natural unit
     distortion: Distortion = "mse"
     optimizer: Optimizer = "soap"
