@@ -9,6 +9,7 @@ nothing where the cores that send are those that compute.
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -102,4 +103,5 @@ def this_process() -> Processes:
         return Processes()
     if not dist.is_initialized():
         dist.init_process_group("gloo")
+        atexit.register(dist.destroy_process_group)  # its threads, if left to the end of the process, now and then abort it
     return Processes(dist.get_rank(), count)
