@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+import torch.distributed.nn.functional  # now: first imported later, by an optimizer, its default arguments would keep the group
 from torch import Tensor
 
 from ..errors import UsageError
@@ -103,5 +104,5 @@ def this_process() -> Processes:
         return Processes()
     if not dist.is_initialized():
         dist.init_process_group("gloo")
-        atexit.register(dist.destroy_process_group)  # its threads, if left to the end of the process, now and then abort it
+        atexit.register(dist.destroy_process_group)  # its threads, if left to the interpreter's end, now and then abort it
     return Processes(dist.get_rank(), count)
