@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,22 @@ import torch
 from torch import Tensor, nn
 
 from aecodec import UsageError
+from aecodec.classic.data import Images
+from aecodec.classic.networks import Autoencoder
+from aecodec.classic.presets import Architecture, Recipe
+from aecodec.classic.task import ClassicTask
 from aecodec.model.autoencoder import AutoEncoder, ModelConfig
+from aecodec.model.weights import DEFAULT
 from aecodec.training import checkpoint
 from aecodec.training.compression import CompressionConfig, CompressionTask
 from aecodec.training.data import PatchSampler, Photographs
 from aecodec.training.loop import Run, TrainConfig, checkpoint_path, train
 from aecodec.training.parallel import Processes
+from aecodec.training.restoration import RestorationConfig, RestorationTask
 from aecodec.training.start import pca_start
-from aecodec.training.task import Batch, Samples, adam
+from aecodec.training.task import WHOLE, Batch, Samples, Task, adam, places
+
+from .classic_images import bars
 
 ROOT = Path(__file__).parent.parent
 TINY = ModelConfig(n1=8, n2=16, m=16, nz=8, nc=8, blocks1=1, blocks2=1)
@@ -48,9 +57,9 @@ class Line:
     def optimizer(self, rate: float) -> torch.optim.Optimizer:
         return adam(self.model, rate)
 
-    def batch(self, step: int) -> Batch:
-        x = torch.from_numpy(np.random.default_rng(step).normal(size=(8, 1)).astype(np.float32))
-        return Batch(x, 3 * x - 1, [f"{step}.{i}" for i in range(8)])
+    def batch(self, step: int, part: slice = WHOLE) -> Batch:
+        x = torch.from_numpy(np.random.default_rng(step).normal(size=(8, 1)).astype(np.float32))[part]
+        return Batch(x, 3 * x - 1, [f"{step}.{i}" for i in places(8, part)])
 
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         time.sleep(self.pause)
@@ -167,13 +176,34 @@ def test_an_interrupt_waits_for_the_end_of_the_step(tmp_path: Path) -> None:
     assert torch.equal(parts.average.weight, whole.average.weight)
 
 
-def test_processes_share_a_batch_between_them() -> None:
-    batch = Line().batch(0)
-    shares = [Processes(rank, 3).share(batch) for rank in range(3)]
-    assert sorted(name for share in shares for name in share.names) == sorted(batch.names)
-    assert torch.equal(shares[1].inputs, batch.inputs[1::3])
+def compression_task() -> CompressionTask:
+    photographs = Photographs.load(ROOT / "tests" / "data", 64, progress=False)
+    return CompressionTask(AutoEncoder(TINY), photographs, CompressionConfig(batch=8, patch=64))
+
+
+def restoration_task() -> RestorationTask:
+    photographs = Photographs.load(ROOT / "tests" / "data", 64, progress=False)
+    return RestorationTask(DEFAULT, photographs, RestorationConfig("inpaint", ["strokes:5-35"], batch=8, patch=64))
+
+
+def classic_task() -> ClassicTask:
+    pixels, _ = bars(20, seed=0)
+    images = Images(torch.from_numpy(pixels)[:, None], tuple(map(str, range(20))))
+    model = Autoencoder(Architecture("dense", (32,), 8), images.shape)
+    return ClassicTask(model, Recipe("mse", epochs=3, batch=8, noise=0.5), images, images, Path("bars"))
+
+
+@pytest.mark.parametrize("make", [compression_task, restoration_task, classic_task])
+def test_processes_share_a_batch_between_them(make: Callable[[], Task[Any]]) -> None:
+    whole = make().batch(4)
+    for rank in range(3):
+        processes = Processes(rank, 3)
+        part = make().batch(4, processes.part)
+        assert list(part.names) == list(whole.names)[processes.part]
+        assert torch.equal(part.inputs, whole.inputs[processes.part])
+        assert torch.equal(part.targets, whole.targets[processes.part])
     with pytest.raises(UsageError, match="a batch of 8 can't be shared by 9 processes"):
-        Processes(0, 9).share(batch)
+        make().batch(4, Processes(8, 9).part)
 
 
 def test_processes_own_about_as_many_entries_each() -> None:

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..training.loop import TrainConfig
-from ..training.task import Batch, Pixels, Samples
+from ..training.task import WHOLE, Batch, Pixels, Samples, places
 from .data import Images, to_floats
 from .networks import Autoencoder
 from .presets import Loss, Recipe
@@ -50,13 +50,14 @@ class ClassicTask:
             case "sgd":
                 return torch.optim.SGD(groups, rate)
 
-    def batch(self, step: int) -> Batch:
+    def batch(self, step: int, part: slice = WHOLE) -> Batch:
         """Every epoch takes all images in a new order, and new noise."""
         epoch, at = divmod(step, self.steps_per_epoch or 1)
         chosen = self._epoch_order(epoch)[at * self.recipe.batch : (at + 1) * self.recipe.batch]
         targets = to_floats(self.training.pixels[torch.from_numpy(chosen)])
         inputs = self._noisy(targets, np.random.default_rng((self.seed, step, 1)))
-        return Batch(inputs, targets, [self.training.names[i] for i in chosen])
+        names = [self.training.names[chosen[place]] for place in places(len(chosen), part)]
+        return Batch(inputs[part], targets[part], names)
 
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         """Of the recipe, with the penalty on the code."""

@@ -14,7 +14,7 @@ from ..model.autoencoder import AutoEncoder, Estimate
 from ..model.quality import LMBDA_MAX, LMBDA_MIN
 from .data import PatchSampler, Photographs, middle, to_pixels, to_tensor
 from .soap import Soap
-from .task import Batch, Samples
+from .task import WHOLE, Batch, Samples
 
 LMBDA_PIVOT = 0.016
 """Losses are weighted by (λ / LMBDA_PIVOT)^-0.5: low and high rates then pull equally."""
@@ -100,11 +100,11 @@ class CompressionTask:
             return torch.optim.Adam(groups, lr=rate, betas=(0.9, 0.99), fused=True)
         return Soap(groups, lr=rate)
 
-    def batch(self, step: int) -> Batch:
+    def batch(self, step: int, part: slice = WHOLE) -> Batch:
         """Random patches."""
         c = self.config
         size, patch = (c.late_batch, c.late_patch) if step >= c.late_from else (c.batch, c.patch)
-        x, names = self.sampler.batch(step, size, patch)
+        x, names = self.sampler.batch(step, size, patch, part)
         return Batch(x, x, names)
 
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..errors import AecError
-from .task import Pixels
+from .task import WHOLE, Pixels, places
 
 DOWNSCALE_CHANCE = 0.75
 DOWNSCALE_MIN = 0.5
@@ -120,6 +120,17 @@ class Photographs:
         return {"data": str(self.source), "images": len(self.training), "validation": list(self.validation)}
 
 
+class Square(NamedTuple):
+    """Where a patch is from: the pixels [top, top + side) × [left, left + side) of an image."""
+
+    image: int
+    side: int
+    top: int
+    left: int
+    flips: int
+    """bits: up and down, left and right, rows and columns"""
+
+
 class PatchSampler:
     """Random square patches, images chosen by their area; batch ``step`` is always the same for one seed."""
 
@@ -129,29 +140,38 @@ class PatchSampler:
         area = np.array([float(image.shape[0] * image.shape[1]) for image in self.images])
         self.share = area / area.sum()
 
-    def batch(self, step: int, size: int, patch: int) -> tuple[Tensor, list[str]]:
-        """(size, 3, patch, patch) float32 in [0, 1], channels last in memory, and where in which image each patch is from."""
+    def batch(self, step: int, size: int, patch: int, part: slice = WHOLE) -> tuple[Tensor, list[str]]:
+        """Patches, and where in which image each is from.
+
+        Returns:
+            (B, 3, patch, patch) float32 in [0, 1], channels last in memory, of which B is ``size``, or what ``part`` is of it;
+            and their names.
+        """
         rng = np.random.default_rng((self.seed, step))
         chosen = rng.choice(len(self.images), size, p=self.share)
-        cut = [self._patch(int(i), patch, rng) for i in chosen]
-        patches = np.stack([pixels for pixels, _ in cut])
-        return torch.from_numpy(patches).permute(0, 3, 1, 2).float().div_(255), [name for _, name in cut]
+        drawn = [self._square(int(i), patch, rng) for i in chosen]  # all, which takes next to nothing; only the part is cut
+        squares = [drawn[place] for place in places(size, part)]
+        patches = np.stack([self._cut(square, patch) for square in squares])
+        names = [f"{self.names[s.image]} {s.side}x{s.side}+{s.left}+{s.top}" for s in squares]
+        return torch.from_numpy(patches).permute(0, 3, 1, 2).float().div_(255), names
 
-    def _patch(self, index: int, patch: int, rng: np.random.Generator) -> tuple[Pixels, str]:
-        image = self.images[index]
+    def _square(self, index: int, patch: int, rng: np.random.Generator) -> Square:
+        extents = self.images[index].shape[:2]
         side = patch
         if rng.random() < DOWNSCALE_CHANCE:
-            side = min(round(patch / rng.uniform(DOWNSCALE_MIN, 1)), *image.shape[:2])
-        top, left = (int(rng.integers(extent - side + 1)) for extent in image.shape[:2])
-        crop = image[top : top + side, left : left + side]
-        if side != patch:
+            side = min(round(patch / rng.uniform(DOWNSCALE_MIN, 1)), *extents)
+        top, left = (int(rng.integers(extent - side + 1)) for extent in extents)
+        return Square(index, side, top, left, int(rng.integers(8)))
+
+    def _cut(self, square: Square, patch: int) -> Pixels:
+        crop = self.images[square.image][square.top : square.top + square.side, square.left : square.left + square.side]
+        if square.side != patch:
             crop = np.asarray(Image.fromarray(crop).resize((patch, patch), Image.Resampling.LANCZOS))
-        flips = rng.integers(8)
-        if flips & 1:
+        if square.flips & 1:
             crop = crop[::-1]
-        if flips & 2:
+        if square.flips & 2:
             crop = crop[:, ::-1]
-        return crop.transpose(1, 0, 2) if flips & 4 else crop, f"{self.names[index]} {side}x{side}+{left}+{top}"
+        return crop.transpose(1, 0, 2) if square.flips & 4 else crop
 
 
 def middle(image: Pixels, side: int = 512) -> Pixels:

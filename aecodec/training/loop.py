@@ -129,8 +129,7 @@ class Run(Generic[M]):
         self.step, self.seconds = state["step"], state["seconds"]
 
     def train_step(self, batch: Batch) -> dict[str, float]:
-        """One update; returns the loss, what the task shows of the batch, and the rate."""
-        batch = self.group.share(batch)
+        """One update from this process's part of a batch; returns the loss, what the task shows of the part, and the rate."""
         torch.manual_seed((self.config.seed * 1_000_003 + self.step) * self.group.count + self.group.rank)
         rate = learning_rate(self.config, self.step)
         for parameters in self.optimizer.param_groups:
@@ -257,12 +256,12 @@ def _loop(run: Run[Any], record: Record | None, progress: bool) -> None:
 def _batches(run: Run[Any]) -> Iterator[tuple[Batch, float]]:
     """The batches from the run's step on, each made while the one before is learned from; and the seconds waited for it."""
     with ThreadPoolExecutor(1) as ahead:
-        coming = ahead.submit(run.task.batch, run.step)
+        coming = ahead.submit(run.task.batch, run.step, run.group.part)
         while run.step < run.config.steps:
             started = time.monotonic()
             batch = coming.result()
             waited = time.monotonic() - started
-            coming = ahead.submit(run.task.batch, run.step + 1)
+            coming = ahead.submit(run.task.batch, run.step + 1, run.group.part)
             yield batch, waited
 
 

@@ -20,9 +20,6 @@ import torch.distributed as dist
 import torch.distributed.nn.functional  # now: first imported later, by an optimizer, its default arguments would keep the group
 from torch import Tensor
 
-from ..errors import UsageError
-from .task import Batch
-
 
 @dataclass(frozen=True)
 class Processes:
@@ -36,12 +33,10 @@ class Processes:
         """Whether this one writes files and shows progress."""
         return self.rank == 0
 
-    def share(self, batch: Batch) -> Batch:
-        """This process's part of a batch: together they train on the very samples that a single one would."""
-        if len(batch.names) < self.count:
-            raise UsageError(f"a batch of {len(batch.names)} can't be shared by {self.count} processes")
-        part = slice(self.rank, None, self.count)
-        return Batch(batch.inputs[part], batch.targets[part], batch.names[part]) if self.count > 1 else batch
+    @property
+    def part(self) -> slice:
+        """This process's samples of a batch: together they train on the very ones that a single one would."""
+        return slice(self.rank, None, self.count)
 
     def average(self, tensors: Sequence[Tensor]) -> None:
         """Replace each tensor by its mean over the processes."""

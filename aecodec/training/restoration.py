@@ -30,7 +30,7 @@ from .corruptions import Corrupted, Step, corrupt, parse
 from .data import PatchSampler, Photographs, middle, to_pixels, to_tensor
 from .export import load_model
 from .soap import Soap
-from .task import Batch, Pixels, Samples
+from .task import WHOLE, Batch, Pixels, Samples, places
 
 CORRUPTIONS: dict[Kind, tuple[str, ...]] = {
     "denoise": ("gaussian:0-55,gaussian:0-55,gaussian:0-55,poisson:0-55",),
@@ -101,11 +101,12 @@ class RestorationTask:
         groups = [{"params": rest, "factor": 1.0}, {"params": [gain], "factor": 1.0, "turn": False}]
         return Soap(groups, lr=rate)
 
-    def batch(self, step: int) -> Batch:
+    def batch(self, step: int, part: slice = WHOLE) -> Batch:
         """Corrupted patches and clean ones."""
-        clean, names = self.sampler.batch(step, self.config.batch, self.config.patch)
-        rng = np.random.default_rng((self.config.seed, step, 1))
-        inputs = [self._input(corrupt(to_pixels(x[None]), self.steps, rng)) for x in clean]
+        c = self.config
+        clean, names = self.sampler.batch(step, c.batch, c.patch, part)
+        rngs = [np.random.default_rng((c.seed, step, 1, place)) for place in places(c.batch, part)]
+        inputs = [self._input(corrupt(to_pixels(x[None]), self.steps, rng)) for x, rng in zip(clean, rngs, strict=True)]
         return Batch(torch.cat(inputs), clean, names)
 
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:

@@ -14,7 +14,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from ..errors import UsageError
+
 Pixels = npt.NDArray[np.uint8]
+WHOLE = slice(None)
 M = TypeVar("M", bound=nn.Module)
 
 
@@ -52,8 +55,11 @@ class Task(Protocol[M]):
         """The optimiser of ``model``; each of its groups has a "factor" that the loop multiplies the learning rate by."""
         ...
 
-    def batch(self, step: int) -> Batch:
-        """The batch of a step, a function of (seed, step) alone. Called in a thread of its own, ahead of its time."""
+    def batch(self, step: int, part: slice = WHOLE) -> Batch:
+        """The samples ``part`` of the batch of a step. Called in a thread of its own, ahead of its time.
+
+        The batch is a function of (seed, step) alone: the parts of several processes are together what one would learn from.
+        """
         ...
 
     def loss(self, batch: Batch) -> tuple[Tensor, Mapping[str, float]]:
@@ -74,6 +80,18 @@ class Task(Protocol[M]):
         Its "model" is in the checkpoint, too, and says which model it is: a run goes on with no other.
         """
         ...
+
+
+def places(size: int, part: slice) -> range:
+    """Which samples of a batch of ``size`` a process makes.
+
+    Raises:
+        UsageError: none; there are more processes than samples.
+    """
+    mine = range(size)[part]
+    if not mine:
+        raise UsageError(f"a batch of {size} can't be shared by {part.step} processes")
+    return mine
 
 
 def adam(model: nn.Module, rate: float) -> torch.optim.Optimizer:
