@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from ..errors import UsageError
 
-STEPS = (0, 0, 3, 7, 14, 20, 28, 38, 50, 64)
-"""Gradient steps of the search of each effort. From 1 on a file also gets a correction (`correction.py`)."""
+STEPS = (0, 0, 3, 7, 14, 17, 20, 23, 26, 30)
+"""Gradient steps of the search of each effort. From 1 on a file also gets a correction (`correction.py`).
+
+More than 30 make files larger again (benchmarks/effort): what is expected falls on, what is then chosen costs more.
+"""
 MAX_EFFORT = len(STEPS) - 1
 DEFAULT_EFFORT = 1
 """The correction gains 2 % for one run of the decoder; a search needs PyTorch, and seconds."""
