@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -168,19 +168,20 @@ def search(probe: Callable[[float], Probe], target: Target, quality: float = DEF
     return best
 
 
-def _between(below: Probe, above: Probe, done: Iterable[Probe], excess: Callable[[Probe], float]) -> float:
+def _between(below: Probe, above: Probe, done: Sequence[Probe], excess: Callable[[Probe], float]) -> float:
     """The quality to try next, inside of the bracket."""
-
-    def points(probes: Iterable[Probe]) -> dict[float, float]:
-        return {excess(probe): probe.quality for probe in probes}
-
     margin = 0.02 * (above.quality - below.quality)
     least, most = below.quality + margin, above.quality - margin
     if above.quality - below.quality > SMOOTH:
-        quality = _crossing(dict(sorted(points(done).items(), key=lambda point: abs(point[0]))[:3]))
+        points = {excess(probe): probe.quality for probe in done}
+        quality = _crossing(dict(sorted(points.items(), key=lambda point: abs(point[0]))[:3]))
         if least <= quality <= most:
             return quality  # else the curve turns between them, and a straight line will do
-    return min(max(_crossing(points((below, above))), least), most)
+    under, over = excess(below), excess(above)
+    before, last = (excess(probe) > 0 for probe in done[-2:])
+    if before == last and above.quality - below.quality <= SMOOTH:  # one end stands still, and counts half (the Illinois method)
+        under, over = (under / 2, over) if last else (under, over / 2)
+    return min(max(_crossing({under: below.quality, over: above.quality}), least), most)
 
 
 def _crossing(points: dict[float, float]) -> float:
