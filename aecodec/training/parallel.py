@@ -10,6 +10,7 @@ nothing where the cores that send are those that compute.
 from __future__ import annotations
 
 import atexit
+import importlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +18,6 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-import torch.distributed.nn.functional  # now: first imported later, by an optimizer, its default arguments would keep the group
 from torch import Tensor
 
 
@@ -98,6 +98,8 @@ def this_process() -> Processes:
     if count == 1:
         return Processes()
     if not dist.is_initialized():
+        # Before the group: its functions, imported later by an optimizer, would keep the group as a default argument.
+        importlib.import_module("torch.distributed.nn.functional")
         dist.init_process_group("gloo")
         atexit.register(dist.destroy_process_group)  # its threads, if left to the interpreter's end, now and then abort it
     return Processes(dist.get_rank(), count)
