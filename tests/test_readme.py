@@ -26,10 +26,13 @@ def commands(block: str) -> list[list[str]]:
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a reader might type the commands: a photograph and a folder of photographs."""
+    """Where a reader might type the commands: a photograph, a mask of its size and a folder of photographs."""
     monkeypatch.chdir(tmp_path)
     photo = Image.open(ROOT / "tests" / "data" / "motorcycles.png")
     photo.save("photo.png")
+    mask = Image.new("L", photo.size)
+    mask.paste(255, (100, 100, 140, 140))
+    mask.save("mask.png")
     Path("photos").mkdir()
     photo.crop((0, 0, 200, 200)).save("photos/one.jpg")
 
