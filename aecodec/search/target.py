@@ -181,8 +181,11 @@ def _onward(
 ) -> float:
     """The quality to try next while all probes are on one side: along a typical curve, then a line through the last two."""
     last = done[-1]
-    if len(done) > 1 and abs(excess(done[-2])) > abs(excess(last)):
-        return _crossing({excess(probe): probe.quality for probe in done[-2:]})
+    if len(done) > 1:
+        before = done[-2]
+        if abs(excess(before)) > abs(excess(last)):
+            return _crossing({excess(before): before.quality, excess(last): last.quality})
+        return last.quality + 2 * (last.quality - before.quality)  # a step that gained nothing: the next one is longer
     qualities = np.linspace(0, 100, len(typical))
     return float(np.interp(np.interp(last.quality, qualities, typical) - excess(last), typical, qualities))
 
