@@ -19,18 +19,19 @@ import numpy.typing as npt
 from PIL import Image
 
 from . import alpha, container
+from .arrays import Array, Mask, Pixels
 from .container import Container, Header
 from .correction import Correction, Fit, as_shown
 from .entropy.coder import CODER_ID
 from .entropy.tables import Tables
 from .errors import FormatError, ModelError, UsageError
 from .extras import need_torch
-from .filling import Mask, fill
+from .filling import fill
 from .imageio import Picture, as_picture
 from .latents import Latent, LatentCoder, LatentRows
 from .limits import Limits
 from .model.encoders import Encoder, Kind, shipped
-from .model.engine import Array, Engine, EngineName, make_engine
+from .model.engine import Engine, EngineName, make_engine
 from .model.hyper_path import HyperPath
 from .model.masks import STEPS, Scalar
 from .model.quality import lmbda_of_level, node_weights
@@ -48,7 +49,6 @@ DEFAULT_TILE = 1024
 
 DAMAGED_GRAY = 128
 
-Pixels = npt.NDArray[np.uint8]
 Progress = Callable[[int, int], None]
 """Called with (tiles done, tiles in all) after each tile."""
 Region = tuple[int, int, int, int]

@@ -15,13 +15,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .arrays import Array
 from .entropy.alphabet import Z_MAX
 from .entropy.coder import SYMBOL_LIMIT, Decoder, Encoder, Models
 from .entropy.quantiser import bits_of, quantise
 from .entropy.tables import Tables
 from .entropy.trellis import Indexes, Shifted, Symbols, residuals_of
 from .errors import FormatError
-from .model.engine import Array, Engine
+from .model.engine import Engine
 from .model.hyper_path import Expected, HyperPath
 from .model.integers import Integers
 from .model.masks import STEPS, Part, gather, scatter, step_parts

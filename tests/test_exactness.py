@@ -15,8 +15,9 @@ import pytest
 import torch
 from PIL import Image
 
+from aecodec.arrays import Array
 from aecodec.codec import Codec
-from aecodec.model.engine import Array, Engine
+from aecodec.model.engine import Engine
 from aecodec.model.onnx_engine import OnnxEngine
 from aecodec.model.quality import node_weights
 from aecodec.model.torch_engine import TorchEngine

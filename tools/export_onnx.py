@@ -18,8 +18,8 @@ import onnx
 import torch
 from torch import nn
 
+from aecodec.arrays import Array
 from aecodec.model.autoencoder import AutoEncoder, ModelConfig, analysis
-from aecodec.model.engine import Array
 from aecodec.model.onnx_engine import GRAPHS, OnnxEngine
 from aecodec.model.quality import NODES, node_weights
 from aecodec.model.torch_engine import TorchEngine, networks

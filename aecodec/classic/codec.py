@@ -18,11 +18,11 @@ import torch
 from PIL import Image
 
 from .. import alpha, container
+from ..arrays import Mask, Pixels
 from ..codec import DAMAGED_GRAY, DEFAULT_QUALITY, DEFAULT_TILE, Progress, Region, alpha_of, region_inside, to_8bit
 from ..container import Container, Header
 from ..entropy.coder import Decoder, Encoder, Models
 from ..errors import FormatError, ModelError, UsageError
-from ..filling import Mask
 from ..imageio import Picture, as_picture
 from ..limits import Limits
 from ..search.tile import Watch
@@ -32,8 +32,6 @@ from .model import TrainedModel
 
 CODER_ID = 2
 """The range coder of coder 1, with the tables of `CodeGrid` for each channel of the code."""
-
-Pixels = npt.NDArray[np.uint8]
 
 
 class ClassicCodec:

@@ -20,12 +20,9 @@ from __future__ import annotations
 
 from typing import Literal, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
+from ..arrays import Array
 from .weights import Weights
 
-Array = npt.NDArray[np.float32]
 EngineName = Literal["onnx", "torch"]
 
 

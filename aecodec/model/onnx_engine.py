@@ -14,9 +14,9 @@ from pathlib import Path
 
 import onnxruntime as ort
 
+from ..arrays import Array
 from ..cores import available_cores
 from ..errors import ModelError
-from .engine import Array
 from .weights import Weights
 
 GRAPHS = Path(__file__).parent / "graphs"

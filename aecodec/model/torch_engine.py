@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from ..arrays import Array
 from ..errors import ModelError
 from .autoencoder import AutoEncoder, ModelConfig, analysis
-from .engine import Array
 from .weights import Weights
 
 

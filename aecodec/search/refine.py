@@ -26,13 +26,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..arrays import Array
 from ..correction import RADIUS, as_shown, half_activity
 from ..entropy.alphabet import Z_MAX
 from ..entropy.quantiser import Bits
 from ..latents import Coded, LatentCoder
 from ..model.autoencoder import AutoEncoder, from_weights, gaussian_bits, node_weights
 from ..model.dependent import Choice, expectation
-from ..model.engine import Array
 from ..model.quality import lmbda_of_level
 from ..model.quality import node_weights as level_weights
 from ..model.quantised import round_through

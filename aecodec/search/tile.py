@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..arrays import Array
 from ..container import CHUNK_OVERHEAD
 from ..correction import Correction, Fit, as_shown
-from ..model.engine import Array
 from ..model.quality import lmbda_of_level
 
 

@@ -19,8 +19,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
+from ..arrays import Mask
 from ..errors import UsageError
-from ..filling import Mask, fill, read_mask
+from ..filling import fill, read_mask
 from .task import Pixels
 
 Generator = np.random.Generator
