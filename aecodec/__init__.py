@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .defaults import DEFAULT_QUALITY
 from .errors import AecError, FormatError, LimitError, ModelError, UsageError
 from .information import Info, info
 from .limits import Limits
@@ -41,7 +42,9 @@ __all__ = [
 ]
 
 
-def compress(image: Image.Image | npt.NDArray[np.generic], *, quality: float = 75, effort: int | None = None) -> bytes:
+def compress(
+    image: Image.Image | npt.NDArray[np.generic], *, quality: float = DEFAULT_QUALITY, effort: int | None = None
+) -> bytes:
     """An image as a whole .aec file, with its alpha, ICC profile, EXIF and XMP.
 
     Args:

@@ -22,6 +22,7 @@ from . import alpha, container
 from .arrays import Array, Mask, Pixels
 from .container import Container, Header
 from .correction import Correction, Fit, as_shown
+from .defaults import DEFAULT_EFFORT, DEFAULT_QUALITY, DEFAULT_TILE, search_steps
 from .entropy.coder import CODER_ID
 from .entropy.tables import Tables
 from .errors import FormatError, ModelError, UsageError
@@ -37,15 +38,12 @@ from .model.masks import STEPS, Scalar
 from .model.quality import lmbda_of_level, node_weights
 from .model.scales import ScalePath
 from .model.weights import DEFAULT, Weights
-from .search.effort import DEFAULT_EFFORT, search_steps
 from .search.tile import Tile, Watch
 from .tiles import LATENT, Box, Grid, intersection, within
 
 if TYPE_CHECKING:
     from .search.refine import Refiner
 
-DEFAULT_QUALITY = 75.0
-DEFAULT_TILE = 1024
 
 DAMAGED_GRAY = 128
 

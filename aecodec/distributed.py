@@ -30,7 +30,8 @@ import ray
 from pyarrow import fs
 from ray.data import DataContext, TaskPoolStrategy
 
-from .codec import DEFAULT_QUALITY, DEFAULT_TILE, Codec
+from .codec import Codec
+from .defaults import DEFAULT_QUALITY, DEFAULT_TILE
 from .errors import AecError, UsageError
 from .imageio import Picture, format_of_suffix, is_image, open_picture, write_image
 from .limits import Limits

@@ -16,7 +16,8 @@ from typing import IO, Any
 from PIL import Image, ImageFile
 
 from . import container
-from .codec import DEFAULT_QUALITY, DEFAULT_TILE, Codec
+from .codec import Codec
+from .defaults import DEFAULT_QUALITY, DEFAULT_TILE
 from .errors import AecError, UsageError
 from .imageio import from_image, to_image
 from .information import info

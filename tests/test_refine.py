@@ -15,10 +15,10 @@ from PIL import Image
 import aecodec
 from aecodec.codec import Codec
 from aecodec.correction import Correction
+from aecodec.defaults import MAX_EFFORT, SEARCH_STEPS
 from aecodec.errors import UsageError
 from aecodec.imageio import Picture
 from aecodec.model.quality import lmbda_of_level
-from aecodec.search.effort import MAX_EFFORT, STEPS
 from aecodec.search.refine import corrected
 from aecodec.search.target import Target, compress_to, psnr
 from aecodec.search.tile import Found
@@ -98,7 +98,7 @@ def test_who_watches_may_end_a_search_and_keeps_what_is_found(codec: Codec, imag
 
     data = codec.compress(image, effort=9, watch=watch)
     assert [found.step for found in seen] == [1, 2, 3]
-    assert seen[0].steps == STEPS[9]
+    assert seen[0].steps == SEARCH_STEPS[9]
     assert 0 < seen[-1].bpp < 24
     assert 20 < seen[-1].psnr < 60
     assert cost(codec, image, data, 75) <= cost(codec, image, codec.compress(image), 75)

@@ -19,8 +19,9 @@ from PIL import Image
 
 from .. import alpha, container
 from ..arrays import Mask, Pixels
-from ..codec import DAMAGED_GRAY, DEFAULT_QUALITY, DEFAULT_TILE, Progress, Region, alpha_of, region_inside, to_8bit
+from ..codec import DAMAGED_GRAY, Progress, Region, alpha_of, region_inside, to_8bit
 from ..container import Container, Header
+from ..defaults import DEFAULT_QUALITY, DEFAULT_TILE
 from ..entropy.coder import Decoder, Encoder, Models
 from ..errors import FormatError, ModelError, UsageError
 from ..imageio import Picture, as_picture

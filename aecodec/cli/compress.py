@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 import typer
 
 from ..container import MAX_TILE, TILE_UNIT
+from ..defaults import DEFAULT_QUALITY, DEFAULT_TILE, MAX_EFFORT, search_steps
 from ..errors import UsageError
-from ..search.effort import MAX_EFFORT, search_steps
 from . import batch, files, names, options
 from .names import Task
 from .signals import first_interrupt
@@ -39,7 +39,6 @@ Examples:
   aec compress photos/ scan.tif -o out/     a whole tree, mirrored into out/
   convert x.nef png:- | aec compress - > x.aec
 """
-DEFAULT_QUALITY = 75.0
 EQUAL = 100.0
 """PSNR in dB of a result without any difference, where infinity would spoil means and JSON."""
 INTERRUPTED = "interrupted, the best that was found so far is written"
@@ -53,7 +52,10 @@ def compress(
     inputs: Inputs,
     output: options.Output = None,
     quality: Annotated[
-        float | None, typer.Option("--quality", "-q", min=0, max=100, metavar="0..100", help="More is better; 75 by default.")
+        float | None,
+        typer.Option(
+            "--quality", "-q", min=0, max=100, metavar="0..100", help=f"More is better; {DEFAULT_QUALITY:g} by default."
+        ),
     ] = None,
     target_size: Annotated[
         str | None, typer.Option(metavar="SIZE", help="Instead of a quality: the best file of at most 40KB, 1.5MB, 300KiB ...")
@@ -87,7 +89,9 @@ def compress(
     ] = None,
     model: options.Model = None,
     metadata: options.Metadata = "all",
-    tile: Annotated[int, typer.Option(metavar="N", help=f"Side of the tiles of large images: 64, 128 ... {MAX_TILE}.")] = 1024,
+    tile: Annotated[
+        int, typer.Option(metavar="N", help=f"Side of the tiles of large images: 64, 128 ... {MAX_TILE}.")
+    ] = DEFAULT_TILE,
     no_check: Annotated[bool, typer.Option("--no-check", help="Don't decode what was coded to compare it.")] = False,
     psnr: Annotated[bool, typer.Option("--psnr", help="Decode each result again and say its PSNR.")] = False,
     force: options.Force = False,

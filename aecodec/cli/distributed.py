@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..defaults import DEFAULT_QUALITY
 from ..errors import UsageError
 from ..limits import Limits
 from . import batch, options
-from .compress import DEFAULT_QUALITY
 from .compress import VERB as COMPRESS
 from .decompress import VERB as DECOMPRESS
 from .decompress import parse_format

@@ -28,6 +28,7 @@ from torch import Tensor
 
 from ..arrays import Array
 from ..correction import RADIUS, as_shown, half_activity
+from ..defaults import search_steps
 from ..entropy.alphabet import Z_MAX
 from ..entropy.quantiser import Bits
 from ..latents import Coded, LatentCoder
@@ -38,7 +39,6 @@ from ..model.quality import node_weights as level_weights
 from ..model.quantised import round_through
 from ..model.scale_net import log_scale
 from ..model.weights import Weights
-from .effort import search_steps
 from .tile import Found, Tile, Watch
 
 RATE, RATE_Z = 0.25, 0.02

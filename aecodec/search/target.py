@@ -16,10 +16,10 @@ from typing import Literal
 
 import numpy as np
 
-from ..codec import DEFAULT_QUALITY, DEFAULT_TILE, ImageCodec, Progress
+from ..codec import ImageCodec, Progress
+from ..defaults import DEFAULT_EFFORT, DEFAULT_QUALITY, DEFAULT_TILE, search_steps
 from ..errors import TargetError, UsageError
 from ..imageio import Picture
-from .effort import DEFAULT_EFFORT, search_steps
 from .tile import Watch
 
 MAX_PROBES = 12

@@ -23,7 +23,7 @@ from PIL import Image
 from aecodec.benchmark import bdrate
 from aecodec.benchmark.codecs import AVIF, AecCodec, Codec, PillowCodec
 from aecodec.benchmark.metrics import psnr
-from aecodec.search.effort import MAX_EFFORT
+from aecodec.defaults import MAX_EFFORT
 from benchmarks.measure import Facts, confined, table, write_results
 
 HERE = Path(__file__).parent
