@@ -26,7 +26,6 @@ from .defaults import DEFAULT_EFFORT, DEFAULT_QUALITY, DEFAULT_TILE, search_step
 from .entropy.coder import CODER_ID
 from .entropy.tables import Tables
 from .errors import FormatError, ModelError, UsageError
-from .extras import need_torch
 from .filling import fill
 from .imageio import Picture, as_picture
 from .latents import Latent, LatentCoder, LatentRows
@@ -39,6 +38,7 @@ from .model.quality import lmbda_of_level, node_weights
 from .model.scales import ScalePath
 from .model.weights import DEFAULT, Weights
 from .search.tile import Tile, Watch
+from .system import need_torch
 from .tiles import LATENT, Box, Grid, intersection, within
 
 if TYPE_CHECKING:

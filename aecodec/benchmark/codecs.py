@@ -19,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, features
 
-from ..cores import available_cores
 from ..errors import ModelError, UsageError
+from ..system import available_cores
 from .optional import version_of
 
 Pixels = npt.NDArray[np.uint8]

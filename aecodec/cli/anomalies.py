@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ..errors import UsageError
-from ..extras import need_torch
+from ..system import need_torch
 from . import options
 from .embed import Classic, Data
 from .messages import printable, say

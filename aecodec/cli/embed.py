@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..extras import need_torch
+from ..system import need_torch
 from . import files
 from .messages import say
 from .names import Task

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import UsageError
-from ..extras import need_torch
+from ..system import need_torch
 from .files import OutputError
 from .messages import say
 

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..cores import available_cores
 from ..errors import UsageError
-from ..extras import need_torch
 from ..limits import Limits
+from ..system import available_cores, need_torch
 from .names import Existing
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from ..extras import need_torch
+from ..system import need_torch
 from .messages import say
 
 if TYPE_CHECKING:

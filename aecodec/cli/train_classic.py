@@ -10,7 +10,7 @@ import typer
 
 from ..classic.presets import PRESETS, Architecture, Loss, Optimizer, Preset, Recipe
 from ..errors import UsageError
-from ..extras import need_torch
+from ..system import need_torch
 from .messages import say
 from .train import Bf16, NoProgress, Out, Preview, Rate, Seed, Threads, given, run_to_the_end, show_preview
 

@@ -45,7 +45,7 @@ def make_engine(weights: Weights, name: EngineName | None = None, threads: int |
     if name == "onnx" or (name is None and has_graphs(weights)):
         return OnnxEngine(weights, threads)
 
-    from ..extras import need_torch
+    from ..system import need_torch
 
     need_torch(f"model {weights.path}: computing it with PyTorch")
     from .torch_engine import TorchEngine

@@ -15,8 +15,8 @@ from pathlib import Path
 import onnxruntime as ort
 
 from ..arrays import Array
-from ..cores import available_cores
 from ..errors import ModelError
+from ..system import available_cores
 from .weights import Weights
 
 GRAPHS = Path(__file__).parent / "graphs"

@@ -1,8 +1,15 @@
-"""Libraries that the core install leaves out."""
+"""What this machine has: cores to share, libraries that the core install leaves out."""
 
 from __future__ import annotations
 
+import os
+
 from .errors import ModelError
+
+
+def available_cores() -> int:
+    """Cores this process may run on. By itself ONNX Runtime counts those of the machine and pins a thread to each."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def need_torch(purpose: str) -> None:
