@@ -7,7 +7,10 @@ import zlib
 import numpy as np
 import numpy.typing as npt
 
+from .arrays import Pixels
+from .container import Container
 from .errors import FormatError
+from .tiles import Region
 
 Plane = npt.NDArray[np.uint8]
 
@@ -42,3 +45,14 @@ def decompress(data: bytes, height: int, width: int) -> Plane:
     for axis in reversed(FILTERS[data[0]]):
         plane = np.cumsum(plane, axis=axis, dtype=np.uint8)
     return plane
+
+
+def alpha_of(content: Container, region: Region) -> tuple[Pixels | None, list[str]]:
+    """The alpha (H, W) of a region, None in modes without it, and what there is to say of it."""
+    if not content.header.mode.endswith("A"):
+        return None, []
+    x, y, width, height = region
+    if content.alpha is None:  # only with allow_partial
+        return np.full((height, width), 255, np.uint8), ["alpha is damaged, shown opaque"]
+    plane = decompress(content.alpha, content.header.height, content.header.width)
+    return plane[y : y + height, x : x + width], []

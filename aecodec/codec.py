@@ -19,9 +19,10 @@ import numpy.typing as npt
 from PIL import Image
 
 from . import alpha, container
-from .arrays import Array, Mask, Pixels
+from .alpha import alpha_of
+from .arrays import Mask, Pixels
 from .container import Container, Header
-from .correction import Correction, Fit, as_shown
+from .correction import Correction, Fit, as_shown, correction_of
 from .defaults import DEFAULT_EFFORT, DEFAULT_QUALITY, DEFAULT_TILE, search_steps
 from .entropy.coder import CODER_ID
 from .entropy.tables import Tables
@@ -33,24 +34,21 @@ from .limits import Limits
 from .model.encoders import Encoder, Kind, shipped
 from .model.engine import Engine, EngineName, make_engine
 from .model.hyper_path import HyperPath
-from .model.masks import STEPS, Scalar
+from .model.masks import STEPS
 from .model.quality import lmbda_of_level, node_weights
 from .model.scales import ScalePath
 from .model.weights import DEFAULT, Weights
-from .search.tile import Tile, Watch
+from .pixels import DAMAGED_GRAY, to_8bit
+from .search.tile import Tile, Watch, pixels_of
 from .system import need_torch
-from .tiles import LATENT, Box, Grid, intersection, within
+from .tiles import LATENT, Grid, Region, intersection, region_inside, within
 
 if TYPE_CHECKING:
     from .search.refine import Refiner
 
 
-DAMAGED_GRAY = 128
-
 Progress = Callable[[int, int], None]
 """Called with (tiles done, tiles in all) after each tile."""
-Region = tuple[int, int, int, int]
-"""x, y, width, height in pixels."""
 
 
 class ImageCodec(Protocol):
@@ -178,7 +176,7 @@ class Codec:
         fit = Fit(lmbda_of_level(level), channels=1 if gray else 3) if effort else None
         tiles = []
         for box in grid.boxes():
-            x = self._pixels(color, missing, grid, box)
+            x = pixels_of(color, missing, grid, box)
             y = self.engine.run("g_a", x, node_weights(level))[0]
             inside = within(box, grid.with_halo(box))
             coded = self.latent_coder.encode(y[:, *inside], level, check)
@@ -221,9 +219,9 @@ class Codec:
         content = container.read(data, self.limits, allow_partial)
         header = content.header
         self._check_model(header)
-        region = region_inside(region, header)
+        region = region_inside(region, header.width, header.height)
         plane, notes = alpha_of(content, region)
-        correction, more = _correction_of(content, allow_partial)
+        correction, more = correction_of(content, allow_partial)
         notes += more
         color, damaged = self._synthesise(content, region, correction, allow_partial, progress)
         if damaged:
@@ -283,19 +281,6 @@ class Codec:
         if header.coder != CODER_ID:
             raise FormatError(f"header: coder is {header.coder}, this aecodec knows {CODER_ID}")
 
-    def _pixels(self, color: Pixels, missing: Mask | None, grid: Grid, box: Box) -> Array:
-        """What g_a sees for a box of latents: its pixels and a halo of real neighbours, (1, 3 or 4, H, W) in [0, 1]."""
-        top, left, bottom, right = (LATENT * edge for edge in grid.with_halo(box))
-        size = bottom - top, right - left
-        pixels = _extended(color[top:bottom, left:right], *size)
-        if pixels.ndim == 2:
-            pixels = np.repeat(pixels[:, :, None], 3, axis=2)
-        x = np.multiply(pixels.transpose(2, 0, 1)[None], np.float32(1 / 255), dtype=np.float32)
-        if missing is not None:
-            mask = _extended(missing[top:bottom, left:right], *size)
-            x = np.concatenate([x, mask[None, None].astype(np.float32)], 1)
-        return np.ascontiguousarray(x)
-
     def _synthesise(
         self,
         content: Container,
@@ -334,46 +319,3 @@ class Codec:
             if progress:
                 progress(done, len(tiles))
         return out, len(latents.damaged)
-
-
-def region_inside(region: Region | None, header: Header) -> Region:
-    """A region of an image, the whole of it if None; raises UsageError if it is not inside."""
-    x, y, width, height = region or (0, 0, header.width, header.height)
-    if min(x, y) < 0 or min(width, height) < 1 or x + width > header.width or y + height > header.height:
-        raise UsageError(f"region {x},{y},{width},{height} is not inside the image of {header.width}x{header.height}")
-    return x, y, width, height
-
-
-def alpha_of(content: Container, region: Region) -> tuple[Pixels | None, list[str]]:
-    """The alpha (H, W) of a region, None in modes without it, and what there is to say of it."""
-    if not content.header.mode.endswith("A"):
-        return None, []
-    x, y, width, height = region
-    if content.alpha is None:  # only with allow_partial
-        return np.full((height, width), 255, np.uint8), ["alpha is damaged, shown opaque"]
-    plane = alpha.decompress(content.alpha, content.header.height, content.header.width)
-    return plane[y : y + height, x : x + width], []
-
-
-def _correction_of(content: Container, allow_partial: bool) -> tuple[Correction | None, list[str]]:
-    """The correction of a file, None where it has none, and what there is to say of it; raises FormatError."""
-    if content.correction is None:
-        return None, []
-    try:
-        return Correction.from_bytes(content.correction, channels=1 if content.header.mode.startswith("L") else 3), []
-    except FormatError:
-        if not allow_partial:
-            raise
-        return None, ["the correction is damaged, colors and edges are not quite right"]
-
-
-def _extended(a: npt.NDArray[Scalar], height: int, width: int) -> npt.NDArray[Scalar]:
-    """(h, w, ...) continued to the right and below by its edge."""
-    missing = [(0, height - a.shape[0]), (0, width - a.shape[1])]
-    return np.pad(a, missing + [(0, 0)] * (a.ndim - 2), mode="edge")
-
-
-def to_8bit(x_hat: Array) -> Pixels:
-    """Floats, nominally in [0, 1] → uint8, rounded and clamped."""
-    levels: Pixels = np.clip(x_hat * np.float32(255) + np.float32(0.5), 0, 255).astype(np.uint8)
-    return levels

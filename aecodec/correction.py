@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .arrays import Array
+from .container import Container
 from .errors import FormatError
 
 PAIRS = ((0, 1), (1, -1), (1, 0), (1, 1), (0, 2), (2, 0), (2, 2), (2, -2))
@@ -237,3 +238,15 @@ class _Bits:
         rest = self._bits[self._at :]
         if len(rest) > 7 or "1" in rest:
             raise FormatError("correction: bits are left over")
+
+
+def correction_of(content: Container, allow_partial: bool) -> tuple[Correction | None, list[str]]:
+    """The correction of a file, None where it has none, and what there is to say of it; raises FormatError."""
+    if content.correction is None:
+        return None, []
+    try:
+        return Correction.from_bytes(content.correction, channels=1 if content.header.mode.startswith("L") else 3), []
+    except FormatError:
+        if not allow_partial:
+            raise
+        return None, ["the correction is damaged, colors and edges are not quite right"]

@@ -117,7 +117,7 @@ def from_array(array: AnyArray) -> Picture:
     if array.ndim not in (2, 3) or array.shape[2:] not in ((), (1,), (2,), (3,), (4,)) or 0 in array.shape:
         raise FormatError(f"array: shape is {array.shape}, must be (H, W) or (H, W, 1 to 4), with at least one pixel")
     with _explained("array"):
-        samples, note = pixels.to_8_bit(array)
+        samples, note = pixels.reduced(array)
     return Picture(*pixels.split(samples), notes=(note,) if note else ())
 
 

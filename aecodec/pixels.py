@@ -12,10 +12,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from .arrays import Array, Pixels
 from .errors import FormatError
 
 Plane = npt.NDArray[np.uint8]
 AnyArray = npt.NDArray[Any]
+
+DAMAGED_GRAY = 128
+"""What is shown where nothing is known."""
 
 STRIP = 256
 """Rows that are copied out of Pillow's memory at a time."""
@@ -34,7 +38,7 @@ RAW_KEY_SCALE = {"L;2": 85, "L;4": 17, "RGB;16B": 1 / 256}
 """PNG's transparent color is stored at the depth of the file, and Pillow leaves it there: what brings it to 8 bits."""
 
 
-def to_8_bit(samples: AnyArray) -> tuple[Plane, str]:
+def reduced(samples: AnyArray) -> tuple[Plane, str]:
     """uint8, bool, uint16 or floats in 0..1 → uint8 and a note, "" if nothing is lost. Raises FormatError for others."""
     match samples.dtype.kind, samples.dtype.itemsize:
         case "u", 1:
@@ -103,7 +107,7 @@ def _deep_gray(values: AnyArray) -> tuple[Plane, str]:
         if low < 0 or high > 65535:
             raise FormatError(f"samples are {low}..{high}, must lie in 0..65535")
         values = values.astype(np.uint16)
-    return to_8_bit(values)
+    return reduced(values)
 
 
 def _from_float(samples: AnyArray, peak: int) -> tuple[Plane, str]:
@@ -158,3 +162,9 @@ def _cmyk_to_srgb(image: Image.Image, icc: bytes) -> tuple[Image.Image, str]:
     except (ImageCms.PyCMSError, OSError):
         return image.convert("RGB"), "CMYK converted to RGB without its ICC profile, which is not usable"
     return transform.apply(image), "CMYK converted to sRGB through its ICC profile"
+
+
+def to_8bit(x_hat: Array) -> Pixels:
+    """Floats, nominally in [0, 1] → uint8, rounded and clamped."""
+    levels: Pixels = np.clip(x_hat * np.float32(255) + np.float32(0.5), 0, 255).astype(np.uint8)
+    return levels

@@ -9,12 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from .errors import UsageError
+
 LATENT = 16
 """Pixels of a latent position."""
 HALO = 6
 """Latents (96 pixels) beyond which neither transform sees: 84 pixels for g_a, 88 for g_s."""
 
 Box = tuple[int, int, int, int]
+Region = tuple[int, int, int, int]
+"""x, y, width, height in pixels."""
 
 
 @dataclass(frozen=True)
@@ -83,3 +87,11 @@ def intersection(a: Box, b: Box) -> Box:
 def within(box: Box, outer: Box) -> tuple[slice, slice]:
     """A box as slices of an array that holds ``outer``."""
     return slice(box[0] - outer[0], box[2] - outer[0]), slice(box[1] - outer[1], box[3] - outer[1])
+
+
+def region_inside(region: Region | None, image_width: int, image_height: int) -> Region:
+    """A region of an image, the whole of it if None; raises UsageError if it is not inside."""
+    x, y, width, height = region or (0, 0, image_width, image_height)
+    if min(x, y) < 0 or min(width, height) < 1 or x + width > image_width or y + height > image_height:
+        raise UsageError(f"region {x},{y},{width},{height} is not inside the image of {image_width}x{image_height}")
+    return x, y, width, height

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from aecodec import Codec, FormatError, LimitError, Limits, ModelError, UsageError, container
-from aecodec.codec import to_8bit
 from aecodec.imageio import Picture, to_image
 from aecodec.latents import LatentRows
 from aecodec.model import weights
 from aecodec.model.autoencoder import AutoEncoder, ModelConfig
 from aecodec.model.quality import lmbda_of_level, node_weights
+from aecodec.pixels import to_8bit
+from aecodec.search.tile import pixels_of
 from aecodec.tiles import HALO, LATENT, Box, Grid, within
 from aecodec.training.export import load_model
 
@@ -92,7 +93,7 @@ def test_tiles_leave_no_seam(codec: Codec, photo: np.ndarray) -> None:
     tiled = Grid(photo.shape[1], photo.shape[0], 128)
 
     def analyse(grid: Grid, box: Box) -> np.ndarray:
-        y = codec.engine.run("g_a", codec._pixels(photo, None, grid, box), node_weights(level))[0]
+        y = codec.engine.run("g_a", pixels_of(photo, None, grid, box), node_weights(level))[0]
         return y[:, *within(box, grid.with_halo(box))]
 
     y = analyse(whole, whole.box(0, 0))

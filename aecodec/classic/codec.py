@@ -18,15 +18,18 @@ import torch
 from PIL import Image
 
 from .. import alpha, container
+from ..alpha import alpha_of
 from ..arrays import Mask, Pixels
-from ..codec import DAMAGED_GRAY, Progress, Region, alpha_of, region_inside, to_8bit
+from ..codec import Progress
 from ..container import Container, Header
 from ..defaults import DEFAULT_QUALITY, DEFAULT_TILE
 from ..entropy.coder import Decoder, Encoder, Models
 from ..errors import FormatError, ModelError, UsageError
 from ..imageio import Picture, as_picture
 from ..limits import Limits
+from ..pixels import DAMAGED_GRAY, to_8bit
 from ..search.tile import Watch
+from ..tiles import Region, region_inside
 from .codes import Integers
 from .data import to_floats
 from .model import TrainedModel
@@ -116,7 +119,7 @@ class ClassicCodec:
         self._check_header(content.header)
         if content.correction is not None:
             raise FormatError("correction: a classic autoencoder knows none")
-        region = region_inside(region, content.header)
+        region = region_inside(region, content.header.width, content.header.height)
         plane, notes = alpha_of(content, region)
         try:
             color = self._synthesise(content)

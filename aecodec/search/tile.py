@@ -6,11 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from ..arrays import Array
+from ..arrays import Array, Mask, Pixels
 from ..container import CHUNK_OVERHEAD
 from ..correction import Correction, Fit, as_shown
+from ..model.masks import Scalar
 from ..model.quality import lmbda_of_level
+from ..tiles import LATENT, Box, Grid
 
 
 @dataclass(frozen=True)
@@ -71,3 +74,23 @@ class Tile:
         pixels = np.clip(np.round(shown * 255), 0, 255) / 255
         error = np.square(pixels - as_shown(self.x[0], self.gray)[:, *self.visible], dtype=np.float64).mean(0).sum()
         return bits + lmbda * 255**2 * float(error)
+
+
+def pixels_of(color: Pixels, missing: Mask | None, grid: Grid, box: Box) -> Array:
+    """What g_a sees for a box of latents: its pixels and a halo of real neighbours, (1, 3 or 4, H, W) in [0, 1]."""
+    top, left, bottom, right = (LATENT * edge for edge in grid.with_halo(box))
+    size = bottom - top, right - left
+    pixels = _extended(color[top:bottom, left:right], *size)
+    if pixels.ndim == 2:
+        pixels = np.repeat(pixels[:, :, None], 3, axis=2)
+    x = np.multiply(pixels.transpose(2, 0, 1)[None], np.float32(1 / 255), dtype=np.float32)
+    if missing is not None:
+        mask = _extended(missing[top:bottom, left:right], *size)
+        x = np.concatenate([x, mask[None, None].astype(np.float32)], 1)
+    return np.ascontiguousarray(x)
+
+
+def _extended(a: npt.NDArray[Scalar], height: int, width: int) -> npt.NDArray[Scalar]:
+    """(h, w, ...) continued to the right and below by its edge."""
+    missing = [(0, height - a.shape[0]), (0, width - a.shape[1])]
+    return np.pad(a, missing + [(0, 0)] * (a.ndim - 2), mode="edge")
