@@ -9,10 +9,9 @@ as far as they can see at all, so the result is that of the whole image and no s
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +28,7 @@ from .entropy.tables import Tables
 from .errors import FormatError, ModelError, UsageError
 from .filling import fill
 from .imageio import Picture, as_picture
+from .interface import Progress, Watch
 from .latents import Latent, LatentCoder, LatentRows
 from .limits import Limits
 from .model.encoders import Encoder, Kind, shipped
@@ -39,46 +39,12 @@ from .model.quality import lmbda_of_level, node_weights
 from .model.scales import ScalePath
 from .model.weights import DEFAULT, Weights
 from .pixels import DAMAGED_GRAY, to_8bit
-from .search.tile import Tile, Watch, pixels_of
+from .search.tile import Tile, pixels_of
 from .system import need_torch
 from .tiles import LATENT, Grid, Region, intersection, region_inside, within
 
 if TYPE_CHECKING:
     from .search.refine import Refiner
-
-
-Progress = Callable[[int, int], None]
-"""Called with (tiles done, tiles in all) after each tile."""
-
-
-class ImageCodec(Protocol):
-    """What the commands ask of a codec: `Codec`, or `classic.codec.ClassicCodec` where the model is a classic autoencoder."""
-
-    @property
-    def weights(self) -> object:
-        """The model; raises ModelError if it is missing or broken."""
-        ...
-
-    def compress(
-        self,
-        picture: Picture,
-        *,
-        quality: float,
-        effort: int | None,
-        missing: Mask | None = None,
-        tile: int,
-        check: bool,
-        progress: Progress | None = None,
-        watch: Watch | None = None,
-    ) -> bytes:
-        """See `Codec.compress`."""
-        ...
-
-    def decompress(
-        self, data: bytes, *, region: Region | None = None, allow_partial: bool = False, progress: Progress | None = None
-    ) -> Picture:
-        """See `Codec.decompress`."""
-        ...
 
 
 class Codec:

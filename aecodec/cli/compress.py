@@ -22,12 +22,11 @@ from .names import Task
 from .signals import first_interrupt
 
 if TYPE_CHECKING:
-    from ..codec import ImageCodec
     from ..imageio import Picture
+    from ..interface import Found, ImageCodec
     from ..limits import Limits
     from ..model.encoders import Kind
     from ..search.target import Target
-    from ..search.tile import Found
 
 EXAMPLES = """\b
 Examples:

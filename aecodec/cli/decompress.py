@@ -16,7 +16,7 @@ from . import batch, files, names, options
 from .names import STDIO, Task
 
 if TYPE_CHECKING:
-    from ..codec import Progress
+    from ..interface import Progress
     from ..tiles import Region
 
 EXAMPLES = """\b

@@ -16,7 +16,7 @@ from ..system import available_cores, need_torch
 from .names import Existing
 
 if TYPE_CHECKING:
-    from ..codec import ImageCodec
+    from ..interface import ImageCodec
     from ..model.encoders import Kind
 
 Output = Annotated[

@@ -12,7 +12,7 @@ from . import batch, files, names, options
 from .names import Task
 
 if TYPE_CHECKING:
-    from ..codec import Progress
+    from ..interface import Progress
 
 EXAMPLES = """\b
 Examples:

@@ -31,6 +31,7 @@ from ..correction import RADIUS, as_shown, half_activity
 from ..defaults import search_steps
 from ..entropy.alphabet import Z_MAX
 from ..entropy.quantiser import Bits
+from ..interface import Found, Watch
 from ..latents import Coded, LatentCoder
 from ..model.autoencoder import AutoEncoder, from_weights, gaussian_bits, node_weights
 from ..model.dependent import Choice, expectation
@@ -39,7 +40,7 @@ from ..model.quality import node_weights as level_weights
 from ..model.quantised import round_through
 from ..model.scale_net import log_scale
 from ..model.weights import Weights
-from .tile import Found, Tile, Watch
+from .tile import Tile
 
 RATE, RATE_Z = 0.25, 0.02
 """Of Adam, in quantization steps a step, for y and z; they fall to LAST of that."""

@@ -16,11 +16,10 @@ from typing import Literal
 
 import numpy as np
 
-from ..codec import ImageCodec, Progress
 from ..defaults import DEFAULT_EFFORT, DEFAULT_QUALITY, DEFAULT_TILE, search_steps
 from ..errors import TargetError, UsageError
 from ..imageio import Picture
-from .tile import Watch
+from ..interface import ImageCodec, Progress, Watch
 
 MAX_PROBES = 12
 STEP = 0.01

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,20 +13,6 @@ from ..correction import Correction, Fit, as_shown
 from ..model.masks import Scalar
 from ..model.quality import lmbda_of_level
 from ..tiles import LATENT, Box, Grid
-
-
-@dataclass(frozen=True)
-class Found:
-    """What the search of a tile has come to after a step."""
-
-    step: int
-    steps: int
-    bpp: float
-    psnr: float
-
-
-Watch = Callable[[Found], bool]
-"""Called after each step; the search of the tile ends if it returns true, with what is found so far."""
 
 
 @dataclass(frozen=True)
