@@ -32,7 +32,7 @@ from .interface import Progress, Watch
 from .latents import Latent, LatentCoder, LatentRows
 from .limits import Limits
 from .model.encoders import Encoder, Kind, shipped
-from .model.engine import Engine, EngineName, make_engine
+from .model.engine import Engine, EngineName
 from .model.hyper_path import HyperPath
 from .model.masks import STEPS
 from .model.quality import lmbda_of_level, node_weights
@@ -285,3 +285,20 @@ class Codec:
             if progress:
                 progress(done, len(tiles))
         return out, len(latents.damaged)
+
+
+def make_engine(weights: Weights, name: EngineName | None = None, threads: int | None = None) -> Engine:
+    """The engine called ``name``; by default ONNX Runtime if the package has graphs for the sizes of the model, else PyTorch.
+
+    Raises:
+        ModelError: ONNX Runtime is asked for and has no graphs, or PyTorch is needed and not installed.
+    """
+    from .model.onnx_engine import OnnxEngine, has_graphs
+
+    if name == "onnx" or (name is None and has_graphs(weights)):
+        return OnnxEngine(weights, threads)
+
+    need_torch(f"model {weights.path}: computing it with PyTorch")
+    from .model.torch_engine import TorchEngine
+
+    return TorchEngine(weights, threads)

@@ -13,8 +13,9 @@ import torch
 from PIL import Image
 
 from aecodec import Codec, ModelError, container
+from aecodec.codec import make_engine
 from aecodec.model.autoencoder import AutoEncoder, ModelConfig
-from aecodec.model.engine import EngineName, make_engine
+from aecodec.model.engine import EngineName
 from aecodec.model.onnx_engine import OnnxEngine
 from aecodec.model.quality import node_weights
 from aecodec.model.torch_engine import TorchEngine

@@ -21,7 +21,6 @@ from __future__ import annotations
 from typing import Literal, Protocol
 
 from ..arrays import Array
-from .weights import Weights
 
 EngineName = Literal["onnx", "torch"]
 
@@ -32,22 +31,3 @@ class Engine(Protocol):
     def run(self, network: str, *arrays: Array) -> Array:
         """Run a network of the table above on float32 arrays."""
         ...
-
-
-def make_engine(weights: Weights, name: EngineName | None = None, threads: int | None = None) -> Engine:
-    """The engine called ``name``; by default ONNX Runtime if the package has graphs for the sizes of the model, else PyTorch.
-
-    Raises:
-        ModelError: ONNX Runtime is asked for and has no graphs, or PyTorch is needed and not installed.
-    """
-    from .onnx_engine import OnnxEngine, has_graphs
-
-    if name == "onnx" or (name is None and has_graphs(weights)):
-        return OnnxEngine(weights, threads)
-
-    from ..system import need_torch
-
-    need_torch(f"model {weights.path}: computing it with PyTorch")
-    from .torch_engine import TorchEngine
-
-    return TorchEngine(weights, threads)
