@@ -29,9 +29,10 @@ from aecodec.classic.task import ClassicTask
 from aecodec.model.autoencoder import AutoEncoder, ModelConfig
 from aecodec.model.weights import DEFAULT
 from aecodec.training import checkpoint
+from aecodec.training.checkpoint import checkpoint_path
 from aecodec.training.compression import CompressionConfig, CompressionTask
 from aecodec.training.data import PatchSampler, Photographs
-from aecodec.training.loop import Run, TrainConfig, checkpoint_path, train
+from aecodec.training.loop import Run, TrainConfig, train
 from aecodec.training.parallel import Processes
 from aecodec.training.restoration import RestorationConfig, RestorationTask
 from aecodec.training.start import pca_start

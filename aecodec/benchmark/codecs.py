@@ -20,6 +20,7 @@ import numpy.typing as npt
 from PIL import Image, features
 
 from ..errors import ModelError, UsageError
+from ..model.weights import DEFAULT
 from ..system import available_cores
 from .optional import version_of
 
@@ -187,7 +188,7 @@ def _listed(options: Mapping[str, Any]) -> str:
 
 
 def _fingerprint(model: Path | None) -> str:
-    path = model or Path(__file__).parent.parent / "weights" / "default.safetensors"
+    path = model or DEFAULT
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 

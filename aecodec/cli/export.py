@@ -43,7 +43,7 @@ def export(
     need_torch("aec export")
     from ..model.encoders import KINDS
     from ..training import checkpoint
-    from ..training.loop import checkpoint_path
+    from ..training.checkpoint import checkpoint_path
 
     path = checkpoint_path(run)
     state = checkpoint.load(path)

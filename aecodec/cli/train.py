@@ -224,11 +224,10 @@ def _start(init: str | None, photographs: Photographs, out: Path, config: TrainC
     """The model to begin with: the weights that are named, or a new one, which starts from principal components."""
     import torch
 
-    from ..model.autoencoder import AutoEncoder
+    from ..model.autoencoder import AutoEncoder, load_model
     from ..model.weights import DEFAULT
+    from ..training.checkpoint import checkpoint_path
     from ..training.data import PatchSampler
-    from ..training.export import load_model
-    from ..training.loop import checkpoint_path
     from ..training.start import PCA_PATCHES, pca_start
 
     if init:

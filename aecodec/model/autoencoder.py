@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -174,3 +175,8 @@ def from_weights(weights: Weights) -> AutoEncoder:
     except (KeyError, RuntimeError, TypeError) as error:
         raise ModelError(f"model {weights.path}: not that of an autoencoder ({' '.join(str(error).split())})") from error
     return model
+
+
+def load_model(path: Path) -> AutoEncoder:
+    """A weights file as a model to go on training from."""
+    return from_weights(Weights.load(path))

@@ -40,3 +40,8 @@ def fill(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
             f"{path} is of another version of aecodec, whose model has other tensors; "
             "export it with that version, and --init can begin with the weights"
         ) from error
+
+
+def checkpoint_path(folder: Path) -> Path:
+    """The checkpoint of a run."""
+    return folder / "checkpoint.pt"

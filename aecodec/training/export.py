@@ -19,7 +19,7 @@ from ..codec import Codec
 from ..entropy.tables import Counts, Tables, fit, no_counts
 from ..entropy.trellis import tables_of
 from ..model import weights
-from ..model.autoencoder import AutoEncoder, from_weights
+from ..model.autoencoder import AutoEncoder
 from ..model.hyper_path import Expected, HyperPath
 from ..model.integers import Integers
 from ..model.masks import Part, gather
@@ -83,8 +83,3 @@ def export(model: AutoEncoder, images: list[Pixels], path: Path) -> None:
     finally:
         draft.unlink(missing_ok=True)
     write_weights(model, tables, path)
-
-
-def load_model(path: Path) -> AutoEncoder:
-    """A weights file as a model to go on training from."""
-    return from_weights(weights.Weights.load(path))

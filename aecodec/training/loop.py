@@ -32,6 +32,7 @@ from tqdm import tqdm
 from .. import __version__
 from ..errors import AecError, UsageError
 from . import checkpoint
+from .checkpoint import checkpoint_path
 from .interrupts import interrupts_wait
 from .parallel import Processes, this_process
 from .pictures import draw_grid
@@ -167,11 +168,6 @@ class Run(Generic[M]):
         torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), 1 - keep)
         for mine, new in zip(self.average.buffers(), self.model.buffers(), strict=True):
             mine.copy_(new)
-
-
-def checkpoint_path(folder: Path) -> Path:
-    """The checkpoint of a run."""
-    return folder / "checkpoint.pt"
 
 
 def train(task: Task[M], folder: Path, config: TrainConfig, progress: bool = True) -> Run[M]:

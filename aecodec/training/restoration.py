@@ -21,14 +21,13 @@ import torch
 from torch import Tensor
 
 from ..errors import ModelError, UsageError
-from ..model.autoencoder import AutoEncoder, analysis, node_weights
+from ..model.autoencoder import AutoEncoder, analysis, load_model, node_weights
 from ..model.encoders import Encoder, Kind
 from ..model.transforms import Analysis
 from ..model.weights import Weights
 from .compression import VALIDATED_LMBDA, random_lmbda, rate_distortion
 from .corruptions import Corrupted, Step, corrupt, parse
 from .data import PatchSampler, Photographs, middle, to_pixels, to_tensor
-from .export import load_model
 from .soap import Soap
 from .task import WHOLE, Batch, Pixels, Samples, places
 
