@@ -20,6 +20,7 @@ from ..errors import UsageError
 from . import batch, files, names, options
 from .names import Task
 from .signals import first_interrupt
+from .work import Outcome, Report
 
 if TYPE_CHECKING:
     from ..imageio import Picture
@@ -158,7 +159,7 @@ class Compress:
     mask: Path | None
     psnr: bool
 
-    def __call__(self, task: Task, report: batch.Report | None) -> batch.Outcome:
+    def __call__(self, task: Task, report: Report | None) -> Outcome:
         """Raises AecError and OSError."""
         started = time.perf_counter()
         with files.seekable(task.source) as source:
@@ -170,7 +171,7 @@ class Compress:
         psnr = self._psnr(data, picture) if self.psnr else None
         with files.result(task) as file:
             file.write(data)
-        return batch.Outcome(
+        return Outcome(
             task.source,
             task.target,
             bytes_in=bytes_in,
@@ -184,9 +185,7 @@ class Compress:
             interrupted=interrupted(),
         )
 
-    def _compress(
-        self, codec: ImageCodec, picture: Picture, report: batch.Report | None, interrupted: Callable[[], bool]
-    ) -> bytes:
+    def _compress(self, codec: ImageCodec, picture: Picture, report: Report | None, interrupted: Callable[[], bool]) -> bytes:
         tiles = 0
         all_tiles = math.ceil(picture.width / self.tile) * math.ceil(picture.height / self.tile)
 

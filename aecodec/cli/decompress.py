@@ -14,6 +14,7 @@ from ..container import read_header
 from ..errors import UsageError
 from . import batch, files, names, options
 from .names import STDIO, Task
+from .work import Outcome
 
 if TYPE_CHECKING:
     from ..interface import Progress
@@ -122,7 +123,7 @@ class Decompress:
             raise UsageError(f"--format asks for {chosen}, the name {target} for {named}")
         return chosen or named or "PNG"
 
-    def __call__(self, task: Task, progress: Progress | None) -> batch.Outcome:
+    def __call__(self, task: Task, progress: Progress | None) -> Outcome:
         """Raises AecError and OSError."""
         from ..imageio import write_image
 
@@ -134,7 +135,7 @@ class Decompress:
             left_out = write_image(picture, file, self.format_of(task))
             bytes_out = file.seek(0, os.SEEK_END)
         whole = read_header(data, self.codec.limits)
-        return batch.Outcome(
+        return Outcome(
             task.source,
             task.target,
             bytes_in=len(data),

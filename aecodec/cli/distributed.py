@@ -18,6 +18,7 @@ from . import batch, options
 from .compress import VERB as COMPRESS
 from .decompress import VERB as DECOMPRESS
 from .decompress import parse_format
+from .work import Outcome
 
 if TYPE_CHECKING:
     from ..distributed import Job, Row
@@ -132,6 +133,6 @@ def _run(job: Job, verb: batch.Verb, show: batch.Show, address: str | None, dry_
         return batch.follow(map(_outcome, rows), batch.Bar(verb, len(job), show))
 
 
-def _outcome(row: Row) -> batch.Outcome:
+def _outcome(row: Row) -> Outcome:
     notes = (row["notes"],) if row["notes"] else ()
-    return batch.Outcome(**row | {"notes": notes, "exit_code": int(row["status"] == "failed")})
+    return Outcome(**row | {"notes": notes, "exit_code": int(row["status"] == "failed")})

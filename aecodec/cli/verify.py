@@ -10,6 +10,7 @@ import typer
 
 from . import batch, files, names, options
 from .names import Task
+from .work import Outcome
 
 if TYPE_CHECKING:
     from ..interface import Progress
@@ -53,12 +54,12 @@ class Verify:
 
     codec: options.CodecOptions
 
-    def __call__(self, task: Task, progress: Progress | None) -> batch.Outcome:
+    def __call__(self, task: Task, progress: Progress | None) -> Outcome:
         """Raises AecError and OSError."""
         started = time.perf_counter()
         data = files.read(task.source)
         picture = self.codec.codec().decompress(data, progress=progress)
-        return batch.Outcome(
+        return Outcome(
             task.source,
             None,
             bytes_in=len(data),

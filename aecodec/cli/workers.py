@@ -11,9 +11,9 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.context import BaseContext
 
-from .batch import Outcome, Work, attempt
 from .names import Task
 from .signals import interrupts_held, terminate_like_interrupt
+from .work import Outcome, Work, attempt
 
 PRELOADED = ["aecodec.cli", "aecodec.codec", "aecodec.imageio", "aecodec.model.onnx_engine"]
 
