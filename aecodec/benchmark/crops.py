@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ..atomic import write_text
 from .codecs import Codec, Pixels
 from .metrics import psnr
 from .runner import Run, Source, read
@@ -135,9 +136,7 @@ def _cached(run: Run, codec: Codec, source: Source, pixels: Pixels, window: Wind
     quality, data = at_bytes(codec, pixels, target, [(row.quality, row.bytes) for row in rows])
     decoded = codec.decode(data)
     crop = Crop(quality, len(data), psnr(pixels.astype(np.float32), decoded.astype(np.float32)), _webp(decoded, window))
-    temporary = path.with_suffix(".part")
-    temporary.write_text(json.dumps(asdict(crop)))
-    temporary.replace(path)
+    write_text(path, json.dumps(asdict(crop)))
     return crop
 
 

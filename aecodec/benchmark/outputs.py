@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from ..atomic import write_text
 from .bdrate import Delta, table
 from .crops import crops as crop_tasks
 from .curves import Curve, Measured, compressai, measured_curves
@@ -36,7 +37,7 @@ def write_outputs(
     if images and len(images) < len(run.sources):
         problems.append(f"means are over {len(images)} of {len(run.sources)} images: those that all codecs have finished")
     facts = _facts(run, images, problems, folder, command)
-    _write(out / "run.json", json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+    write_text(out / "run.json", json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
     if not measured:
         return
     hero, anchor = hero_and_anchor(measured)
@@ -44,10 +45,10 @@ def write_outputs(
     shown = [curve for curve in published if curve.name in SHOWN] or list(published[:4])
     (out / "results").mkdir(exist_ok=True)
     for m in measured:
-        _write(
+        write_text(
             out / "results" / f"{m.codec.name}.json", json.dumps(compressai(m, len(images)), indent=1, ensure_ascii=False) + "\n"
         )
-    _write(out / "bd_rates.csv", _bd_csv(measured))
+    write_text(out / "bd_rates.csv", _bd_csv(measured))
     write_plots(out / "plots", measured, hero, anchor, psnr.get(anchor, {}), shown, f"{folder}, mean of {len(images)} images")
     viewer = [work() for work in crop_tasks(run, [m.codec for m in measured], images, out / "cache")] if crops else []
     data = page_data(measured, images, hero, anchor, published, [curve.name for curve in shown], viewer, facts)
@@ -100,9 +101,3 @@ def _bd_csv(measured: Sequence[Measured]) -> str:
             for test, d in tests.items():
                 writer.writerow([metric.name, anchor, test, f"{d.rate:.2f}", f"{d.value:.3f}", f"{d.low:.2f}", f"{d.high:.2f}"])
     return text.getvalue()
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)

@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from ..atomic import write_text
+
 Key = tuple[str, str, float]
 """(image, codec, quality)."""
 
@@ -87,9 +89,7 @@ def save(path: Path, rows: Iterable[Row]) -> None:
     writer.writeheader()
     for row in sorted(rows, key=lambda row: (row.codec, row.image, row.bytes, row.quality)):
         writer.writerow({name: _cell(value) for name, value in asdict(row).items()})
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text.getvalue(), encoding="utf-8")
-    temporary.replace(path)
+    write_text(path, text.getvalue())
 
 
 def append(path: Path, row: Row) -> None:

@@ -18,6 +18,7 @@ import safetensors
 import safetensors.numpy
 import torch
 
+from ..atomic import replacing
 from ..errors import ModelError, UsageError
 from .codes import CodeGrid
 from .data import Images
@@ -81,6 +82,5 @@ def save(model: Autoencoder, images: Images, recipe: dict[str, Any], path: Path)
     tensors |= CodeGrid.fit(codes(model, images)).tensors()
     config = {"architecture": model.architecture.to_dict(), "shape": list(model.shape), "recipe": recipe}
     ordered = {name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)}
-    partial = path.with_suffix(".partial")
-    partial.write_bytes(safetensors.numpy.save(ordered, {KEY: json.dumps(config, sort_keys=True)}))
-    partial.replace(path)
+    with replacing(path) as file:
+        file.write(safetensors.numpy.save(ordered, {KEY: json.dumps(config, sort_keys=True)}))

@@ -14,6 +14,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
+from ..atomic import replacing
 from ..errors import AecError, UsageError
 from .names import STDIO, Task
 
@@ -63,8 +64,11 @@ def result(task: Task) -> Iterator[BinaryIO]:
             return
         if task.make_folders:
             Path(name).parent.mkdir(parents=True, exist_ok=True)
-        with _replacing(Path(os.path.realpath(name)), task.overwrite) as file:
+        target = Path(os.path.realpath(name))
+        with replacing(target) as file:
             yield file
+            if not task.overwrite and target.exists():
+                raise OutputError(f"{target} has appeared meanwhile; --force replaces it")
     except BrokenPipeError:  # the reader has had enough; `main` ends quietly
         raise
     except OSError as error:
@@ -80,17 +84,3 @@ def _pour(buffer: BytesIO, name: str) -> None:
     else:
         with open(name, "wb") as device:
             device.write(buffer.getbuffer())
-
-
-@contextmanager
-def _replacing(target: Path, overwrite: bool) -> Iterator[BinaryIO]:
-    partial = target.with_name(f".{target.name}.partial")
-    try:
-        partial.unlink(missing_ok=True)  # of a run that was killed
-        with partial.open("x+b") as file:
-            yield file
-        if not overwrite and target.exists():
-            raise OutputError(f"{target} has appeared meanwhile; --force replaces it")
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)

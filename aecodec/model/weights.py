@@ -18,6 +18,7 @@ import numpy.typing as npt
 import safetensors
 import safetensors.numpy
 
+from ..atomic import replacing
 from ..errors import ModelError
 from .quality import MAX_LEVEL
 
@@ -114,9 +115,8 @@ def read(data: bytes) -> tuple[dict[str, Tensor], dict[str, str]]:
 def write(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
     """The inverse of `read`, the tensors as `packed` makes them; in the order of names, so that equal content is equal bytes."""
     ordered = {name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)}
-    partial = path.with_suffix(".partial")
-    partial.write_bytes(safetensors.numpy.save(ordered, metadata))
-    partial.replace(path)
+    with replacing(path) as file:
+        file.write(safetensors.numpy.save(ordered, metadata))
 
 
 def save(path: Path, tensors: Mapping[str, Tensor], config: dict[str, int]) -> None:

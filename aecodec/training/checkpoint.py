@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ..atomic import replacing
 from ..errors import ModelError
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
     """Write tensors and plain values; the old file stays until the new one is complete."""
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
+    with replacing(path, sync=True) as file:
         torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..atomic import write_text
 from .pictures import draw_grid, draw_losses
 from .task import Samples
 
@@ -23,12 +25,11 @@ class Record:
         """Append a row to metrics.csv, which gains columns when a row has new ones, and replace it as a whole."""
         self.rows.append({"step": str(step), **{name: f"{value:.5g}" for name, value in row.items()}})
         columns = list(dict.fromkeys(name for row in self.rows for name in row))
-        partial = self.folder / "metrics.partial"
-        with partial.open("w", newline="") as file:
-            writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(self.rows)
-        partial.replace(self.folder / "metrics.csv")
+        text = io.StringIO()
+        writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.rows)
+        write_text(self.folder / "metrics.csv", text.getvalue())
         if self.board is not None:
             for name, value in row.items():
                 self.board.add_scalar(name, value, step)

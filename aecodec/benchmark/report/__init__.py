@@ -10,6 +10,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from ...atomic import write_text
+
 SCRIPTS = ("common.js", "curves.js", "tables.js", "viewer.js")
 
 
@@ -30,6 +32,4 @@ def write_report(path: Path, data: dict[str, Any]) -> None:
     page = text("page.html")
     for marker, part in parts.items():
         page = page.replace(marker, part)
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(page, encoding="utf-8")
-    temporary.replace(path)
+    write_text(path, page)
