@@ -69,7 +69,7 @@ def decompress(data: bytes) -> Image.Image:
         ModelError: the file was written with another model.
     """
     from .codec import Codec
-    from .imageio import to_image
+    from .picture.imageio import to_image
 
     return to_image(Codec().decompress(data))
 

@@ -26,8 +26,6 @@ from .defaults import DEFAULT_EFFORT, DEFAULT_QUALITY, DEFAULT_TILE, search_step
 from .entropy.coder import CODER_ID
 from .entropy.tables import Tables
 from .errors import FormatError, ModelError, UsageError
-from .filling import fill
-from .imageio import Picture, as_picture
 from .interface import Progress, Watch
 from .latents import Latent, LatentCoder, LatentRows
 from .limits import Limits
@@ -38,7 +36,9 @@ from .model.masks import STEPS
 from .model.quality import lmbda_of_level, node_weights
 from .model.scales import ScalePath
 from .model.weights import DEFAULT, Weights
-from .pixels import DAMAGED_GRAY, to_8bit
+from .picture.filling import fill
+from .picture.imageio import Picture, as_picture
+from .picture.pixels import DAMAGED_GRAY, to_8bit
 from .search.tile import Tile, pixels_of
 from .system import need_torch
 from .tiles import LATENT, Grid, Region, intersection, region_inside, within

@@ -33,8 +33,8 @@ from ray.data import DataContext, TaskPoolStrategy
 from .codec import Codec
 from .defaults import DEFAULT_QUALITY, DEFAULT_TILE
 from .errors import AecError, UsageError
-from .imageio import Picture, format_of_suffix, is_image, open_picture, write_image
 from .limits import Limits
+from .picture.imageio import Picture, format_of_suffix, is_image, open_picture, write_image
 
 Row = dict[str, Any]
 """source, target: paths below the two folders; status: done, skipped or failed; bytes_in, bytes_out, width, height; seconds;

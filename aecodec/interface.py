@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from .arrays import Mask
-    from .imageio import Picture
+    from .picture.imageio import Picture
     from .tiles import Region
 
 Progress = Callable[[int, int], None]

@@ -19,9 +19,9 @@ from . import container
 from .codec import Codec
 from .defaults import DEFAULT_QUALITY, DEFAULT_TILE
 from .errors import AecError, UsageError
-from .imageio import from_image, to_image
 from .information import info
-from .metadata import pillow_info
+from .picture.imageio import from_image, to_image
+from .picture.metadata import pillow_info
 
 FORMAT = "AEC"
 MIME = "image/x-aec"

@@ -15,7 +15,7 @@ import numpy as np
 from aecodec import AecError, Codec, FormatError, Limits
 from aecodec.container import CHUNK_NAMES, CORRECTION, HEADER, MAX_VARINT, TILE, chunks, read_header, read_varint, varint
 from aecodec.correction import PAIRS, PRECISIONS, Correction
-from aecodec.imageio import Picture
+from aecodec.picture.imageio import Picture
 
 Chunks = list[tuple[int, bytes]]
 """(type, payload) of each chunk."""

@@ -19,7 +19,7 @@ from aecodec.classic.data import Images
 from aecodec.classic.networks import Autoencoder
 from aecodec.classic.presets import PRESETS, Architecture
 from aecodec.entropy.tables import TOTAL
-from aecodec.imageio import Picture
+from aecodec.picture.imageio import Picture
 
 from .classic_images import Pixels, bars
 from .plain_decoder import RangeDecoder, bounds_of

@@ -8,7 +8,7 @@ import pytest
 from aecodec import UsageError
 from aecodec.cli.decompress import _is_result
 from aecodec.cli.names import Naming, Task, is_aec, plan
-from aecodec.imageio import is_image
+from aecodec.picture.imageio import is_image
 
 COMPRESS = Naming(is_image, is_aec, ".aec")
 DECOMPRESS = Naming(is_aec, _is_result, ".png")

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from aecodec import Codec, FormatError, LimitError, Limits, ModelError, UsageError, container
-from aecodec.imageio import Picture, to_image
 from aecodec.latents import LatentRows
 from aecodec.model import weights
 from aecodec.model.autoencoder import AutoEncoder, ModelConfig, load_model
 from aecodec.model.quality import lmbda_of_level, node_weights
-from aecodec.pixels import to_8bit
+from aecodec.picture.imageio import Picture, to_image
+from aecodec.picture.pixels import to_8bit
 from aecodec.search.tile import pixels_of
 from aecodec.tiles import HALO, LATENT, Box, Grid, within
 

@@ -17,7 +17,7 @@ from aecodec.arrays import Array
 from aecodec.correction import LONGEST, PAIRS, PRECISIONS, RADIUS, STRIP, Correction, Fit
 from aecodec.latents import LatentRows
 from aecodec.model.quality import LMBDA_MAX, lmbda_of_level, node_weights
-from aecodec.pixels import to_8bit
+from aecodec.picture.pixels import to_8bit
 from aecodec.search.target import psnr
 from aecodec.tiles import Grid
 

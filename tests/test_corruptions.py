@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from aecodec import FormatError, UsageError
-from aecodec.filling import fill, read_mask
+from aecodec.picture.filling import fill, read_mask
 from aecodec.training.corruptions import HOLES, NOISES, Corrupted, corrupt, parse
 
 GRAY = np.full((128, 160, 3), 128, np.uint8)

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from aecodec import Codec
-from aecodec.imageio import to_image
+from aecodec.picture.imageio import to_image
 
 from .symbols import symbols_hash
 

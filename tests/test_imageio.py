@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from aecodec.errors import FormatError, LimitError, UsageError
-from aecodec.imageio import (
+from aecodec.limits import Limits
+from aecodec.picture.imageio import (
     SUFFIXES,
     WRITERS,
     Picture,
@@ -25,7 +26,6 @@ from aecodec.imageio import (
     to_image,
     write_image,
 )
-from aecodec.limits import Limits
 
 SIZES = [(1, 1), (1, 9), (9, 1), (17, 31), (600, 3)]
 LOSSLESS = sorted(WRITERS.keys() - {"JPEG", "AVIF"})

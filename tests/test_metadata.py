@@ -12,8 +12,8 @@ from PIL import Image
 from PIL.ExifTags import GPS, IFD, Base
 from PIL.PngImagePlugin import PngInfo
 
-from aecodec.imageio import Picture, from_image, open_picture, to_image, write_image
-from aecodec.metadata import JPEG_MAX, TIFF_EXIF
+from aecodec.picture.imageio import Picture, from_image, open_picture, to_image, write_image
+from aecodec.picture.metadata import JPEG_MAX, TIFF_EXIF
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's, about EXIF that is broken on purpose
 

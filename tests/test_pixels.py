@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
 
 from aecodec.errors import FormatError
-from aecodec.imageio import Picture, as_picture, from_array, from_image, open_picture
+from aecodec.picture.imageio import Picture, as_picture, from_array, from_image, open_picture
 
 SIZES = [(1, 1), (1, 9), (9, 1), (17, 31), (600, 3)]
 """Height and width; the last is more than one strip."""

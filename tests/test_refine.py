@@ -17,9 +17,9 @@ from aecodec.codec import Codec
 from aecodec.correction import Correction
 from aecodec.defaults import MAX_EFFORT, SEARCH_STEPS
 from aecodec.errors import UsageError
-from aecodec.imageio import Picture
 from aecodec.interface import Found
 from aecodec.model.quality import lmbda_of_level
+from aecodec.picture.imageio import Picture
 from aecodec.search.refine import corrected
 from aecodec.search.target import Target, compress_to, psnr
 

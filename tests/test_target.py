@@ -11,7 +11,7 @@ from PIL import Image
 
 from aecodec import Codec, UsageError
 from aecodec.errors import TargetError
-from aecodec.imageio import Picture, as_picture
+from aecodec.picture.imageio import Picture, as_picture
 from aecodec.search.target import Probe, Target, compress_to, parse_size, psnr, search
 
 DATA = Path(__file__).parent / "data"

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from aecodec import Codec
-from aecodec.imageio import to_image
+from aecodec.picture.imageio import to_image
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))

@@ -24,10 +24,10 @@ from ..container import Container, Header
 from ..defaults import DEFAULT_QUALITY, DEFAULT_TILE
 from ..entropy.coder import Decoder, Encoder, Models
 from ..errors import FormatError, ModelError, UsageError
-from ..imageio import Picture, as_picture
 from ..interface import Progress, Watch
 from ..limits import Limits
-from ..pixels import DAMAGED_GRAY, to_8bit
+from ..picture.imageio import Picture, as_picture
+from ..picture.pixels import DAMAGED_GRAY, to_8bit
 from ..tiles import Region, region_inside
 from .codes import Integers
 from .data import to_floats

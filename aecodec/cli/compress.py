@@ -23,10 +23,10 @@ from .signals import first_interrupt
 from .work import Outcome, Report
 
 if TYPE_CHECKING:
-    from ..imageio import Picture
     from ..interface import Found, ImageCodec
     from ..limits import Limits
     from ..model.encoders import Kind
+    from ..picture.imageio import Picture
     from ..search.target import Target
 
 EXAMPLES = """\b
@@ -118,7 +118,7 @@ def compress(
     options.single_threaded_blas()
     if tile % TILE_UNIT or not TILE_UNIT <= tile <= MAX_TILE:
         raise UsageError(f"--tile is {tile}, must be a multiple of {TILE_UNIT} up to {MAX_TILE}")
-    from ..imageio import is_image
+    from ..picture.imageio import is_image
 
     naming = names.Naming(is_image, names.is_aec, names.SUFFIX)
     work = Compress(
@@ -202,7 +202,7 @@ class Compress:
             return interrupted()
 
         if self.target is None:
-            from ..filling import read_mask
+            from ..picture.filling import read_mask
 
             return codec.compress(
                 picture,
@@ -235,7 +235,7 @@ def _open(source: BinaryIO, limits: Limits) -> Picture:
     """Read an image by our limits alone, and without what Pillow has to say of odd files beside its errors."""
     from PIL import Image
 
-    from ..imageio import open_picture
+    from ..picture.imageio import open_picture
 
     Image.MAX_IMAGE_PIXELS = None
     logging.getLogger("PIL").setLevel(logging.CRITICAL)

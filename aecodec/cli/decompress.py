@@ -84,7 +84,7 @@ def _is_result(name: str) -> bool:
 
 def parse_format(text: str) -> str:
     """The suffix that --format stands for; raises UsageError if nothing can be written under it."""
-    from ..imageio import SUFFIXES
+    from ..picture.imageio import SUFFIXES
 
     suffix = f".{text.lower().removeprefix('.')}"
     if suffix not in SUFFIXES:
@@ -114,7 +114,7 @@ class Decompress:
 
     def format_of(self, task: Task) -> str:
         """What to write: --format, the suffix of the target, or PNG. Raises UsageError if the first two differ."""
-        from ..imageio import format_of_suffix
+        from ..picture.imageio import format_of_suffix
 
         target = Path(task.target or STDIO)
         chosen = format_of_suffix(Path(f"x{self.suffix}")) if self.suffix else None
@@ -125,7 +125,7 @@ class Decompress:
 
     def __call__(self, task: Task, progress: Progress | None) -> Outcome:
         """Raises AecError and OSError."""
-        from ..imageio import write_image
+        from ..picture.imageio import write_image
 
         started = time.perf_counter()
         data = files.read(task.source)

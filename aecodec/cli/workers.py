@@ -15,7 +15,7 @@ from .names import Task
 from .signals import interrupts_held, terminate_like_interrupt
 from .work import Outcome, Work, attempt
 
-PRELOADED = ["aecodec.cli", "aecodec.codec", "aecodec.imageio", "aecodec.model.onnx_engine"]
+PRELOADED = ["aecodec.cli", "aecodec.codec", "aecodec.picture.imageio", "aecodec.model.onnx_engine"]
 
 DIED = "a worker process died, perhaps for lack of memory; fewer --jobs need less"
 

@@ -18,8 +18,8 @@ import numpy as np
 
 from ..defaults import DEFAULT_EFFORT, DEFAULT_QUALITY, DEFAULT_TILE, search_steps
 from ..errors import TargetError, UsageError
-from ..imageio import Picture
 from ..interface import ImageCodec, Progress, Watch
+from ..picture.imageio import Picture
 
 MAX_PROBES = 12
 STEP = 0.01

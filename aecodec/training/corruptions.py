@@ -21,7 +21,7 @@ from PIL import Image, ImageDraw
 
 from ..arrays import Mask
 from ..errors import UsageError
-from ..filling import fill, read_mask
+from ..picture.filling import fill, read_mask
 from .task import Pixels
 
 Generator = np.random.Generator

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from aecodec import Codec
-from aecodec.filling import fill
+from aecodec.picture.filling import fill
 from aecodec.search.target import psnr
 from aecodec.training.corruptions import corrupt, parse
 

@@ -20,7 +20,7 @@ import ray
 from PIL import Image
 
 from aecodec.distributed import Job, compress
-from aecodec.imageio import is_image
+from aecodec.picture.imageio import is_image
 from benchmarks.measure import Facts, run, table, write_results
 
 WORKERS = 2

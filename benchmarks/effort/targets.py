@@ -17,7 +17,7 @@ from PIL import Image
 
 from aecodec import Codec
 from aecodec.errors import TargetError
-from aecodec.imageio import as_picture
+from aecodec.picture.imageio import as_picture
 from aecodec.search.target import Probe, Target, compress_to, psnr
 from benchmarks.measure import Facts, confined, table, write_results
 

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from .arrays import Mask
-from .errors import FormatError
+from ..arrays import Mask
+from ..errors import FormatError
 
 Floats = npt.NDArray[np.float32]
 

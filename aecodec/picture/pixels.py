@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from .arrays import Array, Pixels
-from .errors import FormatError
+from ..arrays import Array, Pixels
+from ..errors import FormatError
 
 Plane = npt.NDArray[np.uint8]
 AnyArray = npt.NDArray[Any]

@@ -19,9 +19,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image, ImageFile
 
+from ..errors import AecError, FormatError, LimitError, UsageError
+from ..limits import Limits
 from . import metadata, pixels
-from .errors import AecError, FormatError, LimitError, UsageError
-from .limits import Limits
 from .pixels import AnyArray, Plane
 
 NO_PICTURES = {"AEC", "BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
