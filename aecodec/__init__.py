@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from .defaults import DEFAULT_QUALITY
 from .errors import AecError, FormatError, LimitError, ModelError, UsageError
-from .information import Info, info
+from .format.information import Info, info
 from .limits import Limits
 
 if TYPE_CHECKING:

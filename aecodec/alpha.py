@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from .arrays import Pixels
-from .container import Container
 from .errors import FormatError
+from .format.container import Container
 from .tiles import Region
 
 Plane = npt.NDArray[np.uint8]

@@ -17,15 +17,16 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from . import alpha, container
+from . import alpha
 from .alpha import alpha_of
 from .arrays import Mask, Pixels
-from .container import Container, Header
 from .correction import Correction, Fit, as_shown, correction_of
 from .defaults import DEFAULT_EFFORT, DEFAULT_QUALITY, DEFAULT_TILE, search_steps
 from .entropy.coder import CODER_ID
 from .entropy.tables import Tables
 from .errors import FormatError, ModelError, UsageError
+from .format import container
+from .format.container import Container, Header
 from .interface import Progress, Watch
 from .latents import Latent, LatentCoder, LatentRows
 from .limits import Limits

@@ -15,11 +15,11 @@ from typing import IO, Any
 
 from PIL import Image, ImageFile
 
-from . import container
 from .codec import Codec
 from .defaults import DEFAULT_QUALITY, DEFAULT_TILE
 from .errors import AecError, UsageError
-from .information import info
+from .format import container
+from .format.information import info
 from .picture.imageio import from_image, to_image
 from .picture.metadata import pillow_info
 

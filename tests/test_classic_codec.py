@@ -11,7 +11,7 @@ import pytest
 import safetensors.numpy
 import torch
 
-from aecodec import Codec, FormatError, LimitError, Limits, ModelError, UsageError, container, info
+from aecodec import Codec, FormatError, LimitError, Limits, ModelError, UsageError, info
 from aecodec.classic import model as classic_model
 from aecodec.classic.codec import CODER_ID, ClassicCodec
 from aecodec.classic.codes import VALUES, CodeGrid
@@ -19,6 +19,7 @@ from aecodec.classic.data import Images
 from aecodec.classic.networks import Autoencoder
 from aecodec.classic.presets import PRESETS, Architecture
 from aecodec.entropy.tables import TOTAL
+from aecodec.format import container
 from aecodec.picture.imageio import Picture
 
 from .classic_images import Pixels, bars

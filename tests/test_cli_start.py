@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from aecodec import container
-from aecodec.container import Container, Header
+from aecodec.format import container
+from aecodec.format.container import Container, Header
 
 HEAVY = {"torch", "numpy", "PIL", "safetensors", "constriction", "tqdm", "rich", "multiprocessing"}
 

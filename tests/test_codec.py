@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from aecodec import Codec, FormatError, LimitError, Limits, ModelError, UsageError, container
+from aecodec import Codec, FormatError, LimitError, Limits, ModelError, UsageError
+from aecodec.format import container
 from aecodec.latents import LatentRows
 from aecodec.model import weights
 from aecodec.model.autoencoder import AutoEncoder, ModelConfig, load_model

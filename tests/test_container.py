@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aecodec import Limits, info
-from aecodec.container import (
+from aecodec.errors import FormatError, LimitError
+from aecodec.format.container import (
     CORRECTION,
     END,
     HEADER,
@@ -34,7 +35,6 @@ from aecodec.container import (
     varint,
     write,
 )
-from aecodec.errors import FormatError, LimitError
 
 HEADER_1X1 = Header(width=1, height=1, mode="RGB", tile=64, quality=7500, effort=0, coder=4, model=b"no model")
 NO_LIMITS = Limits(pixels=MAX_VARINT**2, side=MAX_VARINT, metadata_bytes=MAX_VARINT)

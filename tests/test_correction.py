@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
-from aecodec import Codec, FormatError, container
+from aecodec import Codec, FormatError
 from aecodec.arrays import Array
 from aecodec.correction import LONGEST, PAIRS, PRECISIONS, RADIUS, STRIP, Correction, Fit
+from aecodec.format import container
 from aecodec.latents import LatentRows
 from aecodec.model.quality import LMBDA_MAX, lmbda_of_level, node_weights
 from aecodec.picture.pixels import to_8bit

@@ -11,9 +11,10 @@ import pytest
 import torch
 from PIL import Image
 
-from aecodec import Codec, ModelError, UsageError, container
+from aecodec import Codec, ModelError, UsageError
 from aecodec.cli import main
 from aecodec.entropy.tables import fit, no_counts
+from aecodec.format import container
 from aecodec.model.autoencoder import AutoEncoder, ModelConfig
 from aecodec.model.encoders import KINDS, Encoder, Kind, shipped
 from aecodec.model.weights import DEFAULT, Weights

@@ -12,8 +12,9 @@ import pytest
 import torch
 from PIL import Image
 
-from aecodec import Codec, ModelError, container
+from aecodec import Codec, ModelError
 from aecodec.codec import make_engine
+from aecodec.format import container
 from aecodec.model.autoencoder import AutoEncoder, ModelConfig
 from aecodec.model.engine import EngineName
 from aecodec.model.onnx_engine import OnnxEngine

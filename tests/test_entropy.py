@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aecodec import Codec, container
+from aecodec import Codec
 from aecodec.entropy.alphabet import HYPER_TABLES, INDEXES
 from aecodec.entropy.coder import SYMBOL_LIMIT, Decoder, Encoder, Models
 from aecodec.entropy.tables import MAX_HALF, TOTAL, Tables, fit, no_counts, to_frequencies
 from aecodec.entropy.trellis import NEXT, Order, tables_of
 from aecodec.errors import FormatError, ModelError
+from aecodec.format import container
 
 from . import plain_decoder
 

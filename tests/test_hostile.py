@@ -9,10 +9,11 @@ from time import process_time
 import numpy as np
 import pytest
 
-from aecodec import Codec, FormatError, LimitError, ModelError, container
-from aecodec.container import Container
+from aecodec import Codec, FormatError, LimitError, ModelError
 from aecodec.correction import PRECISIONS, Correction
 from aecodec.entropy.coder import CODER_ID, SYMBOL_LIMIT
+from aecodec.format import container
+from aecodec.format.container import Container
 
 from .mutations import decompress, mutate, sample_files, small_codec
 

@@ -17,13 +17,14 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from .. import alpha, container
+from .. import alpha
 from ..alpha import alpha_of
 from ..arrays import Mask, Pixels
-from ..container import Container, Header
 from ..defaults import DEFAULT_QUALITY, DEFAULT_TILE
 from ..entropy.coder import Decoder, Encoder, Models
 from ..errors import FormatError, ModelError, UsageError
+from ..format import container
+from ..format.container import Container, Header
 from ..interface import Progress, Watch
 from ..limits import Limits
 from ..picture.imageio import Picture, as_picture

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from ..container import MAX_TILE, TILE_UNIT
 from ..defaults import DEFAULT_QUALITY, DEFAULT_TILE, MAX_EFFORT, search_steps
 from ..errors import UsageError
+from ..format.container import MAX_TILE, TILE_UNIT
 from . import batch, files, names, options
 from .names import Task
 from .signals import first_interrupt

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..container import read_header
 from ..errors import UsageError
+from ..format.container import read_header
 from . import batch, files, names, options
 from .names import STDIO, Task
 from .work import Outcome

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from ..errors import FormatError
-from ..information import Info
-from ..information import info as read_info
+from ..format.information import Info
+from ..format.information import info as read_info
 from ..limits import Limits
 from . import files, names, options
 from .messages import explain, printable, say

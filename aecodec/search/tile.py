@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..arrays import Array, Mask, Pixels
-from ..container import CHUNK_OVERHEAD
 from ..correction import Correction, Fit, as_shown
+from ..format.container import CHUNK_OVERHEAD
 from ..model.masks import Scalar
 from ..model.quality import lmbda_of_level
 from ..tiles import LATENT, Box, Grid

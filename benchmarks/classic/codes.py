@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from aecodec import container
 from aecodec.classic.codec import ClassicCodec
 from aecodec.classic.data import Images
 from aecodec.classic.model import TrainedModel
 from aecodec.classic.presets import PRESETS
 from aecodec.classic.task import ClassicTask, reconstruction_loss
+from aecodec.format import container
 
 Floats = npt.NDArray[np.float32]
 

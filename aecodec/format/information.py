@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from ..limits import Limits
 from . import container
-from .limits import Limits
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .errors import FormatError, LimitError
-from .limits import Limits
+from ..errors import FormatError, LimitError
+from ..limits import Limits
 
 SIGNATURE = b"\xaeAEC"
 VERSION = 1

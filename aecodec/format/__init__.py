@@ -1,0 +1,1 @@
+"""The bytes of a .aec file. No numpy, no torch."""
