@@ -17,10 +17,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from . import alpha
-from .alpha import alpha_of
 from .arrays import Mask, Pixels
-from .correction import Correction, Fit, as_shown, correction_of
+from .coding import alpha
+from .coding.alpha import alpha_of
+from .coding.correction import Correction, Fit, as_shown, correction_of
+from .coding.grid import LATENT, Grid, Region, intersection, region_inside, within
+from .coding.latents import Latent, LatentCoder, LatentRows
+from .coding.tile import Tile, pixels_of
 from .defaults import DEFAULT_EFFORT, DEFAULT_QUALITY, DEFAULT_TILE, search_steps
 from .entropy.coder import CODER_ID
 from .entropy.tables import Tables
@@ -28,7 +31,6 @@ from .errors import FormatError, ModelError, UsageError
 from .format import container
 from .format.container import Container, Header
 from .interface import Progress, Watch
-from .latents import Latent, LatentCoder, LatentRows
 from .limits import Limits
 from .model.encoders import Encoder, Kind, shipped
 from .model.engine import Engine, EngineName
@@ -40,9 +42,7 @@ from .model.weights import DEFAULT, Weights
 from .picture.filling import fill
 from .picture.imageio import Picture, as_picture
 from .picture.pixels import DAMAGED_GRAY, to_8bit
-from .search.tile import Tile, pixels_of
 from .system import need_torch
-from .tiles import LATENT, Grid, Region, intersection, region_inside, within
 
 if TYPE_CHECKING:
     from .search.refine import Refiner
@@ -127,7 +127,7 @@ class Codec:
             tile: side of a tile in pixels, a multiple of 64 up to 2048.
             check: decode the entropy-coded data again and compare before returning.
             progress: called after each tile.
-            watch: called after each step of a search, and may end it; see `search.tile`.
+            watch: called after each step of a search, and may end it; see `interface.Watch`.
 
         Raises:
             UsageError: quality, effort or tile is out of range, missing not of the picture's size, or effort with an encoder.

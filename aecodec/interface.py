@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from .arrays import Mask
+    from .coding.grid import Region
     from .picture.imageio import Picture
-    from .tiles import Region
 
 Progress = Callable[[int, int], None]
 """Called with (tiles done, tiles in all) after each tile."""

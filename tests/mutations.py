@@ -13,7 +13,7 @@ from random import Random
 import numpy as np
 
 from aecodec import AecError, Codec, FormatError, Limits
-from aecodec.correction import PAIRS, PRECISIONS, Correction
+from aecodec.coding.correction import PAIRS, PRECISIONS, Correction
 from aecodec.format.container import CHUNK_NAMES, CORRECTION, HEADER, MAX_VARINT, TILE, chunks, read_header, read_varint, varint
 from aecodec.picture.imageio import Picture
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aecodec import alpha
+from aecodec.coding import alpha
 from aecodec.errors import FormatError
 
 Plane = npt.NDArray[np.uint8]

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from aecodec import Codec, FormatError, LimitError, Limits, ModelError, UsageError
+from aecodec.coding.grid import HALO, LATENT, Box, Grid, within
+from aecodec.coding.latents import LatentRows
+from aecodec.coding.tile import pixels_of
 from aecodec.format import container
-from aecodec.latents import LatentRows
 from aecodec.model import weights
 from aecodec.model.autoencoder import AutoEncoder, ModelConfig, load_model
 from aecodec.model.quality import lmbda_of_level, node_weights
 from aecodec.picture.imageio import Picture, to_image
 from aecodec.picture.pixels import to_8bit
-from aecodec.search.tile import pixels_of
-from aecodec.tiles import HALO, LATENT, Box, Grid, within
 
 DATA = Path(__file__).parent / "data"
 

@@ -14,13 +14,13 @@ from PIL import Image
 
 from aecodec import Codec, FormatError
 from aecodec.arrays import Array
-from aecodec.correction import LONGEST, PAIRS, PRECISIONS, RADIUS, STRIP, Correction, Fit
+from aecodec.coding.correction import LONGEST, PAIRS, PRECISIONS, RADIUS, STRIP, Correction, Fit
+from aecodec.coding.grid import Grid
+from aecodec.coding.latents import LatentRows
 from aecodec.format import container
-from aecodec.latents import LatentRows
 from aecodec.model.quality import LMBDA_MAX, lmbda_of_level, node_weights
 from aecodec.picture.pixels import to_8bit
 from aecodec.search.target import psnr
-from aecodec.tiles import Grid
 
 DATA = Path(__file__).parent / "data"
 LMBDA = 0.02

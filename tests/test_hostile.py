@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from aecodec import Codec, FormatError, LimitError, ModelError
-from aecodec.correction import PRECISIONS, Correction
+from aecodec.coding.correction import PRECISIONS, Correction
 from aecodec.entropy.coder import CODER_ID, SYMBOL_LIMIT
 from aecodec.format import container
 from aecodec.format.container import Container

@@ -14,7 +14,7 @@ from PIL import Image
 
 import aecodec
 from aecodec.codec import Codec
-from aecodec.correction import Correction
+from aecodec.coding.correction import Correction
 from aecodec.defaults import MAX_EFFORT, SEARCH_STEPS
 from aecodec.errors import UsageError
 from aecodec.interface import Found

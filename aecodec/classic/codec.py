@@ -17,9 +17,10 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from .. import alpha
-from ..alpha import alpha_of
 from ..arrays import Mask, Pixels
+from ..coding import alpha
+from ..coding.alpha import alpha_of
+from ..coding.grid import Region, region_inside
 from ..defaults import DEFAULT_QUALITY, DEFAULT_TILE
 from ..entropy.coder import Decoder, Encoder, Models
 from ..errors import FormatError, ModelError, UsageError
@@ -29,7 +30,6 @@ from ..interface import Progress, Watch
 from ..limits import Limits
 from ..picture.imageio import Picture, as_picture
 from ..picture.pixels import DAMAGED_GRAY, to_8bit
-from ..tiles import Region, region_inside
 from .codes import Integers
 from .data import to_floats
 from .model import TrainedModel

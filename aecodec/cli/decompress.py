@@ -17,8 +17,8 @@ from .names import STDIO, Task
 from .work import Outcome
 
 if TYPE_CHECKING:
+    from ..coding.grid import Region
     from ..interface import Progress
-    from ..tiles import Region
 
 EXAMPLES = """\b
 Examples:

@@ -1,1 +1,4 @@
-"""What an encoder may think about: the quality that hits a target. Decoders know nothing of it."""
+"""What an encoder may think about: better latents of a tile (refine), the quality that hits a target (target).
+
+Decoders know nothing of it.
+"""

@@ -27,12 +27,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..arrays import Array
-from ..correction import RADIUS, as_shown, half_activity
+from ..coding.correction import RADIUS, as_shown, half_activity
+from ..coding.latents import Coded, LatentCoder
+from ..coding.tile import Tile
 from ..defaults import search_steps
 from ..entropy.alphabet import Z_MAX
 from ..entropy.quantiser import Bits
 from ..interface import Found, Watch
-from ..latents import Coded, LatentCoder
 from ..model.autoencoder import AutoEncoder, from_weights, gaussian_bits, node_weights
 from ..model.dependent import Choice, expectation
 from ..model.quality import lmbda_of_level
@@ -40,7 +41,6 @@ from ..model.quality import node_weights as level_weights
 from ..model.quantised import round_through
 from ..model.scale_net import log_scale
 from ..model.weights import Weights
-from .tile import Tile
 
 RATE, RATE_Z = 0.25, 0.02
 """Of Adam, in quantization steps a step, for y and z; they fall to LAST of that."""

@@ -7,10 +7,10 @@ import zlib
 import numpy as np
 import numpy.typing as npt
 
-from .arrays import Pixels
-from .errors import FormatError
-from .format.container import Container
-from .tiles import Region
+from ..arrays import Pixels
+from ..errors import FormatError
+from ..format.container import Container
+from .grid import Region
 
 Plane = npt.NDArray[np.uint8]
 

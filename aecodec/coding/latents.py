@@ -15,20 +15,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .arrays import Array
-from .entropy.alphabet import Z_MAX
-from .entropy.coder import SYMBOL_LIMIT, Decoder, Encoder, Models
-from .entropy.quantiser import bits_of, quantise
-from .entropy.tables import Tables
-from .entropy.trellis import Indexes, Shifted, Symbols, residuals_of
-from .errors import FormatError
-from .model.engine import Engine
-from .model.hyper_path import Expected, HyperPath
-from .model.integers import Integers
-from .model.masks import STEPS, Part, gather, scatter, step_parts
-from .model.quality import node_weights
-from .model.scales import ScalePath
-from .tiles import Box, Grid, intersection, within
+from ..arrays import Array
+from ..entropy.alphabet import Z_MAX
+from ..entropy.coder import SYMBOL_LIMIT, Decoder, Encoder, Models
+from ..entropy.quantiser import bits_of, quantise
+from ..entropy.tables import Tables
+from ..entropy.trellis import Indexes, Shifted, Symbols, residuals_of
+from ..errors import FormatError
+from ..model.engine import Engine
+from ..model.hyper_path import Expected, HyperPath
+from ..model.integers import Integers
+from ..model.masks import STEPS, Part, gather, scatter, step_parts
+from ..model.quality import node_weights
+from ..model.scales import ScalePath
+from .grid import Box, Grid, intersection, within
 
 TakeStep = Callable[[tuple[Part, ...], Array, Indexes], tuple[Symbols, Shifted]]
 """(where the step's symbols are, their means, their indexes) → the symbols (n,), and which are of the second quantiser."""

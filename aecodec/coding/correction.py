@@ -19,9 +19,9 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from .arrays import Array
-from .errors import FormatError
-from .format.container import Container
+from ..arrays import Array
+from ..errors import FormatError
+from ..format.container import Container
 
 PAIRS = ((0, 1), (1, -1), (1, 0), (1, 1), (0, 2), (2, 0), (2, 2), (2, -2))
 """One of each two opposite neighbours, (rows, columns)."""

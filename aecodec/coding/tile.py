@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..arrays import Array, Mask, Pixels
-from ..correction import Correction, Fit, as_shown
 from ..format.container import CHUNK_OVERHEAD
 from ..model.masks import Scalar
 from ..model.quality import lmbda_of_level
-from ..tiles import LATENT, Box, Grid
+from .correction import Correction, Fit, as_shown
+from .grid import LATENT, Box, Grid
 
 
 @dataclass(frozen=True)
