@@ -35,9 +35,9 @@ from .limits import Limits
 from .model.encoders import Encoder, Kind, shipped
 from .model.engine import Engine, EngineName
 from .model.hyper_path import HyperPath
-from .model.masks import STEPS
 from .model.quality import lmbda_of_level, node_weights
-from .model.scales import ScalePath
+from .model.scale_path import ScalePath
+from .model.steps import STEPS
 from .model.weights import DEFAULT, Weights
 from .picture.filling import fill
 from .picture.imageio import Picture, as_picture
@@ -300,6 +300,6 @@ def make_engine(weights: Weights, name: EngineName | None = None, threads: int |
         return OnnxEngine(weights, threads)
 
     need_torch(f"model {weights.path}: computing it with PyTorch")
-    from .model.torch_engine import TorchEngine
+    from .nets.engine import TorchEngine
 
     return TorchEngine(weights, threads)

@@ -15,7 +15,7 @@ from aecodec import Codec, FormatError, LimitError, Limits, ModelError, UsageErr
 from aecodec.classic import model as classic_model
 from aecodec.classic.codec import CODER_ID, ClassicCodec
 from aecodec.classic.codes import VALUES, CodeGrid
-from aecodec.classic.data import Images
+from aecodec.classic.images import Images
 from aecodec.classic.networks import Autoencoder
 from aecodec.classic.presets import PRESETS, Architecture
 from aecodec.entropy.tables import TOTAL

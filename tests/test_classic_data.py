@@ -11,9 +11,9 @@ import pytest
 import torch
 from PIL import Image
 
-from aecodec.classic.data import load, load_split, read_idx
+from aecodec.classic.images import load, load_split, read_idx
 from aecodec.errors import FormatError
-from aecodec.training.data import DataError
+from aecodec.training.photographs import DataError
 
 from .classic_images import bars, idx, mnist_folder
 

@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 
 from aecodec.classic import model as classic_model
-from aecodec.classic.data import Images, load
 from aecodec.classic.files import is_classic
+from aecodec.classic.images import Images, load
 from aecodec.classic.model import TrainedModel
 from aecodec.classic.networks import Autoencoder
 from aecodec.classic.presets import PRESETS, Architecture, Recipe

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from aecodec.cli import main
-from aecodec.model.autoencoder import AutoEncoder, ModelConfig
+from aecodec.nets.autoencoder import AutoEncoder, ModelConfig
 from aecodec.training import checkpoint, export, loop
 from aecodec.training.compression import CompressionConfig, CompressionTask
 from aecodec.training.loop import TrainConfig

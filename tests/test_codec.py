@@ -17,8 +17,8 @@ from aecodec.coding.latents import LatentRows
 from aecodec.coding.tile import pixels_of
 from aecodec.format import container
 from aecodec.model import weights
-from aecodec.model.autoencoder import AutoEncoder, ModelConfig, load_model
 from aecodec.model.quality import lmbda_of_level, node_weights
+from aecodec.nets.autoencoder import AutoEncoder, ModelConfig, load_model
 from aecodec.picture.imageio import Picture, to_image
 from aecodec.picture.pixels import to_8bit
 

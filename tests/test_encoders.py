@@ -15,14 +15,14 @@ from aecodec import Codec, ModelError, UsageError
 from aecodec.cli import main
 from aecodec.entropy.tables import fit, no_counts
 from aecodec.format import container
-from aecodec.model.autoencoder import AutoEncoder, ModelConfig
 from aecodec.model.encoders import KINDS, Encoder, Kind, shipped
 from aecodec.model.weights import DEFAULT, Weights
+from aecodec.nets.autoencoder import AutoEncoder, ModelConfig
 from aecodec.search.target import psnr
 from aecodec.training.corruptions import corrupt, parse
-from aecodec.training.data import PatchSampler, Photographs, load_images
 from aecodec.training.export import write_weights
 from aecodec.training.loop import TrainConfig, train
+from aecodec.training.photographs import PatchSampler, Photographs, load_images
 from aecodec.training.restoration import RestorationConfig, RestorationTask, new_encoder
 from aecodec.training.start import pca_start
 from tools.export_onnx import TOLERANCE, differences

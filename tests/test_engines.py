@@ -15,12 +15,12 @@ from PIL import Image
 from aecodec import Codec, ModelError
 from aecodec.codec import make_engine
 from aecodec.format import container
-from aecodec.model.autoencoder import AutoEncoder, ModelConfig
 from aecodec.model.engine import EngineName
 from aecodec.model.onnx_engine import OnnxEngine
 from aecodec.model.quality import node_weights
-from aecodec.model.torch_engine import TorchEngine
 from aecodec.model.weights import Weights
+from aecodec.nets.autoencoder import AutoEncoder, ModelConfig
+from aecodec.nets.engine import TorchEngine
 from tools.export_onnx import TOLERANCE, differences
 
 from .symbols import symbols_hash

@@ -20,7 +20,7 @@ from aecodec.codec import Codec
 from aecodec.model.engine import Engine
 from aecodec.model.onnx_engine import OnnxEngine
 from aecodec.model.quality import node_weights
-from aecodec.model.torch_engine import TorchEngine
+from aecodec.nets.engine import TorchEngine
 
 from .symbols import symbols_hash
 

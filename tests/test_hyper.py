@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from aecodec.entropy.alphabet import HYPER_INDEX_STEP, HYPER_INDEXES, HYPER_SCALE_MIN, HYPER_TABLES, MEAN_STEPS, Z_MAX
 from aecodec.entropy.tables import TOTAL, fit, no_counts
-from aecodec.model.hyper_net import HyperNet, logistic_bits
 from aecodec.model.hyper_path import Expected, HyperPath
 from aecodec.model.integers import Integers
-from aecodec.model.masks import STEPS, Part, gather, step_masks
 from aecodec.model.quality import LEVELS_PER_NODE, MAX_LEVEL, NODES, node_weights
+from aecodec.model.steps import STEPS, Part, gather, step_masks
+from aecodec.nets.hyper_net import HyperNet, logistic_bits
 
 NZ = 8
 

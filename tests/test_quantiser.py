@@ -17,7 +17,7 @@ from aecodec.entropy.expected import Expected, expect_each
 from aecodec.entropy.quantiser import LARGEST, WEIGHT, bits_of, branches, candidates, quantise, quantise_each
 from aecodec.entropy.tables import fit, no_counts
 from aecodec.entropy.trellis import FIRST_DEPENDENT, NEXT, TABLES, Order, residuals_of, tables_of
-from aecodec.model.dependent import CURVATURE, TEMPERATURE, Chooser, SymbolCosts
+from aecodec.nets.trellis_grad import CURVATURE, TEMPERATURE, Chooser, SymbolCosts
 
 TABLES_FOR_TESTS = fit(*no_counts())
 BITS = bits_of(TABLES_FOR_TESTS)

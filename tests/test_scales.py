@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from aecodec.errors import ModelError
 from aecodec.model.integers import IntegerLayer
-from aecodec.model.masks import STEPS, gather, scatter, step_masks, step_parts
 from aecodec.model.quality import LEVELS_PER_NODE, MAX_LEVEL, NODES, interpolate_int, node_weights
-from aecodec.model.scale_net import ScaleNet
-from aecodec.model.scales import ScalePath
+from aecodec.model.scale_path import ScalePath
+from aecodec.model.steps import STEPS, gather, scatter, step_masks, step_parts
+from aecodec.nets.scale_net import ScaleNet
 
 M, NZ = 16, 8
 

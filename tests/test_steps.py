@@ -7,10 +7,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aecodec.model.context import ContextMeans
-from aecodec.model.masks import STEPS, gather, step_masks, step_parts
 from aecodec.model.quality import node_weights
-from aecodec.model.steps import gathered, scattered
+from aecodec.model.steps import STEPS, gather, step_masks, step_parts
+from aecodec.nets.context import ContextMeans
+from aecodec.nets.gather import gathered, scattered
 
 M = 8
 sizes = st.integers(1, 7)

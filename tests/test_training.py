@@ -20,16 +20,16 @@ from PIL import Image
 
 from aecodec import ModelError, UsageError
 from aecodec.codec import Codec
-from aecodec.model.autoencoder import AutoEncoder, ModelConfig, load_model, node_weights
 from aecodec.model.quality import level_of_lmbda
 from aecodec.model.quality import node_weights as node_weights_of_level
 from aecodec.model.weights import DEFAULT
+from aecodec.nets.autoencoder import AutoEncoder, ModelConfig, load_model, node_weights
 from aecodec.training import checkpoint
 from aecodec.training.checkpoint import checkpoint_path
 from aecodec.training.compression import CompressionConfig, CompressionTask, Optimizer, rate_distortion
-from aecodec.training.data import DataError, PatchSampler, Photographs, load_images, middle, to_tensor
 from aecodec.training.export import export
 from aecodec.training.loop import DivergedError, Run, TrainConfig, learning_rate, train
+from aecodec.training.photographs import DataError, PatchSampler, Photographs, load_images, middle, to_tensor
 from aecodec.training.record import Record
 from aecodec.training.start import pca_start
 

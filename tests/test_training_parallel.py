@@ -22,18 +22,18 @@ import torch
 from torch import Tensor, nn
 
 from aecodec import UsageError
-from aecodec.classic.data import Images
+from aecodec.classic.images import Images
 from aecodec.classic.networks import Autoencoder
 from aecodec.classic.presets import Architecture, Recipe
 from aecodec.classic.task import ClassicTask
-from aecodec.model.autoencoder import AutoEncoder, ModelConfig
 from aecodec.model.weights import DEFAULT
+from aecodec.nets.autoencoder import AutoEncoder, ModelConfig
 from aecodec.training import checkpoint
 from aecodec.training.checkpoint import checkpoint_path
 from aecodec.training.compression import CompressionConfig, CompressionTask
-from aecodec.training.data import PatchSampler, Photographs
 from aecodec.training.loop import Run, TrainConfig, train
 from aecodec.training.parallel import Processes
+from aecodec.training.photographs import PatchSampler, Photographs
 from aecodec.training.restoration import RestorationConfig, RestorationTask
 from aecodec.training.start import pca_start
 from aecodec.training.task import WHOLE, Batch, Samples, Task, adam, places

@@ -10,9 +10,9 @@ import safetensors.numpy
 
 from aecodec import ModelError
 from aecodec.model import weights
-from aecodec.model.autoencoder import AutoEncoder, ModelConfig
 from aecodec.model.encoders import KINDS, Encoder, shipped
 from aecodec.model.weights import DEFAULT, Weights
+from aecodec.nets.autoencoder import AutoEncoder, ModelConfig
 
 TINY = ModelConfig(n1=8, n2=16, m=16, nz=8, nc=8, blocks1=1, blocks2=1)
 

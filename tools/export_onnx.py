@@ -19,11 +19,11 @@ import torch
 from torch import nn
 
 from aecodec.arrays import Array
-from aecodec.model.autoencoder import AutoEncoder, ModelConfig, analysis
 from aecodec.model.onnx_engine import GRAPHS, OnnxEngine
 from aecodec.model.quality import NODES, node_weights
-from aecodec.model.torch_engine import TorchEngine, networks
 from aecodec.model.weights import DEFAULT, Weights
+from aecodec.nets.autoencoder import AutoEncoder, ModelConfig, analysis
+from aecodec.nets.engine import TorchEngine, networks
 
 OPSET = 17
 TOLERANCE = 1e-4

@@ -31,7 +31,7 @@ from ..limits import Limits
 from ..picture.imageio import Picture, as_picture
 from ..picture.pixels import DAMAGED_GRAY, to_8bit
 from .codes import Integers
-from .data import to_floats
+from .images import to_floats
 from .model import TrainedModel
 
 CODER_ID = 2

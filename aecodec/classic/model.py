@@ -21,8 +21,8 @@ import torch
 from ..atomic import replacing
 from ..errors import ModelError, UsageError
 from .codes import CodeGrid
-from .data import Images
 from .files import KEY, model_file
+from .images import Images
 from .networks import Autoencoder
 from .presets import Architecture
 

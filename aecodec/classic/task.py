@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..training.loop import TrainConfig
 from ..training.task import WHOLE, Batch, Pixels, Samples, places
-from .data import Images, to_floats
+from .images import Images, to_floats
 from .networks import Autoencoder
 from .presets import Loss, Recipe
 

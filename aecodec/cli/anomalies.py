@@ -47,7 +47,7 @@ def anomalies(
     need_torch("aec anomalies")
     import numpy as np
 
-    from ..classic.data import load
+    from ..classic.images import load
     from ..classic.model import TrainedModel
 
     trained = TrainedModel.load(model)

@@ -39,7 +39,7 @@ def embed(
     need_torch("aec embed")
     import numpy as np
 
-    from ..classic.data import load
+    from ..classic.images import load
     from ..classic.model import TrainedModel
 
     trained = TrainedModel.load(model)

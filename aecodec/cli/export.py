@@ -64,10 +64,10 @@ def export(
 
 def _export_model(state: dict[str, Any], path: Path, data: Path, images: int, out: Path) -> int:
     """Write the weights file of a checkpoint; returns on how many photographs its tables were fitted."""
-    from ..model.autoencoder import AutoEncoder, ModelConfig
+    from ..nets.autoencoder import AutoEncoder, ModelConfig
     from ..training import checkpoint
-    from ..training.data import decode, find_images
     from ..training.export import export as write
+    from ..training.photographs import decode, find_images
 
     model = AutoEncoder(ModelConfig(**state["config"]))
     checkpoint.fill(model, state["average"], path)

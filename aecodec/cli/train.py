@@ -14,10 +14,10 @@ from ..system import need_torch
 from .messages import say
 
 if TYPE_CHECKING:
-    from ..model.autoencoder import AutoEncoder
     from ..model.encoders import Kind
-    from ..training.data import Photographs
+    from ..nets.autoencoder import AutoEncoder
     from ..training.loop import Run, TrainConfig
+    from ..training.photographs import Photographs
     from ..training.task import Task
 
 EXAMPLES = """\b
@@ -114,8 +114,8 @@ def compress(
     config = train_config(threads, steps=steps, learning_rate=lr, decay=decay, seed=seed, bfloat16=bf16)
 
     from ..training.compression import RATES_OF_TRAINED, CompressionConfig, CompressionTask
-    from ..training.data import Photographs
     from ..training.parallel import this_process
+    from ..training.photographs import Photographs
 
     late_batch = None if batch is None else max(1, batch // 2)  # of patches that are larger
     chosen = given(batch=batch, late_batch=late_batch, patch=patch, seed=seed) | (RATES_OF_TRAINED if init else {})
@@ -154,8 +154,8 @@ def _restoration(kind: Kind, purpose: str) -> Callable[..., None]:
         config = train_config(threads, **chosen, bfloat16=bf16)
 
         from ..model.weights import DEFAULT
-        from ..training.data import Photographs
         from ..training.parallel import this_process
+        from ..training.photographs import Photographs
         from ..training.restoration import RestorationConfig, RestorationTask
 
         sizes = RestorationConfig(kind, **given(corruptions=corruptions, batch=batch, patch=patch, seed=seed))
@@ -224,10 +224,10 @@ def _start(init: str | None, photographs: Photographs, out: Path, config: TrainC
     """The model to begin with: the weights that are named, or a new one, which starts from principal components."""
     import torch
 
-    from ..model.autoencoder import AutoEncoder, load_model
     from ..model.weights import DEFAULT
+    from ..nets.autoencoder import AutoEncoder, load_model
     from ..training.checkpoint import checkpoint_path
-    from ..training.data import PatchSampler
+    from ..training.photographs import PatchSampler
     from ..training.start import PCA_PATCHES, pca_start
 
     if init:

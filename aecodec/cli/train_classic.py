@@ -93,7 +93,7 @@ def train(
 def _task(data: Path, architecture: Architecture, recipe: Recipe, shape: Shape | None, seed: int) -> ClassicTask:
     import torch
 
-    from ..classic.data import load_split
+    from ..classic.images import load_split
     from ..classic.networks import Autoencoder
     from ..classic.task import ClassicTask
 

@@ -25,9 +25,9 @@ from ..errors import FormatError
 from ..model.engine import Engine
 from ..model.hyper_path import Expected, HyperPath
 from ..model.integers import Integers
-from ..model.masks import STEPS, Part, gather, scatter, step_parts
 from ..model.quality import node_weights
-from ..model.scales import ScalePath
+from ..model.scale_path import ScalePath
+from ..model.steps import STEPS, Part, gather, scatter, step_parts
 from .grid import Box, Grid, intersection, within
 
 TakeStep = Callable[[tuple[Part, ...], Array, Indexes], tuple[Symbols, Shifted]]

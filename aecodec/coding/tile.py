@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from ..arrays import Array, Mask, Pixels
 from ..format.container import CHUNK_OVERHEAD
-from ..model.masks import Scalar
 from ..model.quality import lmbda_of_level
+from ..model.steps import Scalar
 from .correction import Correction, Fit, as_shown
 from .grid import LATENT, Box, Grid
 

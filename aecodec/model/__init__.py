@@ -1,1 +1,1 @@
-"""The networks, the integer scale path, the quality axis, weights files. Knows nothing of files to compress."""
+"""A model without torch: its file, the quality axis, the four steps, the integer networks, and who computes the float ones."""

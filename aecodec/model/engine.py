@@ -1,7 +1,7 @@
 """Who computes the float networks. The codec asks for a network by name and gets numpy arrays back.
 
-Symbols depend on integers alone (`scales.py`), so any engine may compute what is here: a difference in the last bits of a mean
-moves a pixel by less than a level, never a symbol.
+Symbols depend on integers alone (`scale_path.py`), so any engine may compute what is here: a difference in the last bits of a
+mean moves a pixel by less than a level, never a symbol.
 
     name       arguments                                    result
     g_a        x (1, 3, H, W) in [0, 1]                     y·gain (1, M, H/16, W/16); four channels where `sees_missing`

@@ -2,7 +2,7 @@
 
     ẑ so far ─ conv3×3 ─ 1×1 ─ + offset(step, level) → mean, scale index        (step 0: the offset alone)
 
-ẑ is coded in the same four steps as the latent (`masks.py`). What is coded of an element is its distance from the mean, rounded;
+ẑ is coded in the same four steps as the latent (`steps.py`). What is coded of an element is its distance from the mean, rounded;
 the fraction that rounding leaves and the scale index say from which table. Layers, and why they are exact: `integers.py`.
 """
 
@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from ..entropy.alphabet import HYPER_INDEXES, MEAN_STEPS, Z_MAX
 from .integers import ACTIVATION_MAX, ACTIVATION_STEPS, IntegerLayer, Integers, activated, neighbours
-from .masks import STEPS, Part, gather, scatter, step_parts
 from .quality import interpolate_int
+from .steps import STEPS, Part, gather, scatter, step_parts
 
 
 class Expected(NamedTuple):

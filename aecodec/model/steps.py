@@ -1,88 +1,58 @@
-"""The symbols of a step as tensors: twins of `masks.gather` and `masks.scatter` with a gradient, and where layers look for them.
+"""Which symbols each of the four coding steps takes, and in which order. No torch. NORMATIVE.
 
-A step takes a quarter of the latent. What leads to its symbols is computed for these alone, in their order, (B, n).
+Positions have four phases (2×2), channels four groups; step k codes group (k - phase) mod 4 at every position:
+
+    phase   0 2     channels of step 0, by phase:   0: group 0   2: group 2
+            3 1                                     3: group 1   1: group 3
+
+so after the first step every symbol has coded neighbours both in space and in channels (after the quadtree partition of
+DCVC-DC, Li et al., CVPR 2023, section 3.3). Within a step symbols come phase by phase, each in the order of an array
+(M/4, H/2, W/2).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TypeVar
 
-import torch
-from torch import Tensor
+import numpy as np
+import numpy.typing as npt
 
-from .masks import Part
+STEPS = 4
+PHASES = ((0, 0), (1, 1), (0, 1), (1, 0))
+"""(row, column) within its 2×2 block of each phase."""
 
-
-def gathered(whole: Tensor, parts: tuple[Part, ...]) -> Tensor:
-    """The symbols of a step, in order: (B, M, H, W) → (B, n)."""
-    return _Gather.apply(whole, parts)  # type: ignore[no-untyped-call, no-any-return]
-
-
-def scattered(values: Tensor, parts: tuple[Part, ...], shape: torch.Size) -> Tensor:
-    """The reverse of `gathered`: (B, n) → ``shape`` (B, M, H, W), zero elsewhere."""
-    return _Scatter.apply(values, parts, shape)  # type: ignore[no-untyped-call, no-any-return]
+Part = tuple[slice, slice, slice]
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 
-def looks(h: Tensor, parts: tuple[Part, ...]) -> Iterator[tuple[slice, Tensor]]:
-    """What a 1×1 layer on h (B, C, H, W) has to look at, phase by phase: for which channels of its own, and (B, h, w, C)."""
-    for (channels, _, _), own in zip(parts, _Phases.apply(h, parts), strict=True):  # type: ignore[no-untyped-call]
-        yield channels, own
+def step_parts(m: int, step: int) -> tuple[Part, ...]:
+    """The symbols of a step as four slices (channels, rows, columns) of a latent (M, H, W), one a phase; M a multiple of 4."""
+    size = m // STEPS
+    groups = [(step - phase) % STEPS for phase in range(STEPS)]
+    return tuple(
+        (slice(group * size, (group + 1) * size), slice(row, None, 2), slice(column, None, 2))
+        for group, (row, column) in zip(groups, PHASES, strict=True)
+    )
 
 
-def joined(pieces: Iterable[Tensor]) -> Tensor:
-    """What a layer says of each of `looks`, channels last, as the symbols of the step, (B, n)."""
-    return torch.cat([piece.permute(0, 3, 1, 2).flatten(1) for piece in pieces], 1)
+def gather(array: npt.NDArray[Scalar], parts: tuple[Part, ...]) -> npt.NDArray[Scalar]:
+    """The symbols of a step, in order, (n,)."""
+    return np.concatenate([array[part].ravel() for part in parts])
 
 
-def _gather(whole: Tensor, parts: tuple[Part, ...]) -> Tensor:
-    return torch.cat([whole[:, *part].flatten(1) for part in parts], 1)
-
-
-def _scatter(values: Tensor, parts: tuple[Part, ...], shape: torch.Size) -> Tensor:
-    whole, start = values.new_zeros(shape), 0
+def scatter(array: npt.NDArray[Scalar], parts: tuple[Part, ...], values: npt.NDArray[Scalar]) -> None:
+    """Put the symbols of a step (n,) back where `gather` took them from."""
+    start = 0
     for part in parts:
-        target = whole[:, *part]
-        stop = start + target[0].numel()
-        target.copy_(values[:, start:stop].reshape(target.shape))
-        start = stop
-    return whole
+        target = array[part]
+        target[...] = values[start : start + target.size].reshape(target.shape)
+        start += target.size
 
 
-class _Gather(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, whole: Tensor, parts: tuple[Part, ...]) -> Tensor:
-        ctx.parts, ctx.shape = parts, whole.shape
-        return _gather(whole, parts)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        return _scatter(grad, ctx.parts, ctx.shape), None
-
-
-class _Scatter(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, values: Tensor, parts: tuple[Part, ...], shape: torch.Size) -> Tensor:
-        ctx.parts = parts
-        return _scatter(values, parts, shape)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
-        return _gather(grad, ctx.parts), None, None
-
-
-class _Phases(torch.autograd.Function):
-    """Slices would each have a gradient of the whole size."""
-
-    @staticmethod
-    def forward(ctx: Any, h: Tensor, parts: tuple[Part, ...]) -> tuple[Tensor, ...]:
-        ctx.parts, ctx.shape = parts, h.shape
-        return tuple(h[:, :, rows, columns].permute(0, 2, 3, 1).contiguous() for _, rows, columns in parts)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        b, c, height, width = ctx.shape
-        whole = grads[0].new_empty(b, height, width, c)
-        for (_, rows, columns), grad in zip(ctx.parts, grads, strict=True):
-            whole[:, rows, columns] = grad
-        return whole.permute(0, 3, 1, 2), None
+def step_masks(m: int, height: int, width: int) -> npt.NDArray[np.bool_]:
+    """The same as masks, for training: (STEPS, M, H, W), exactly one step true for each symbol."""
+    masks = np.zeros((STEPS, m, height, width), np.bool_)
+    for step in range(STEPS):
+        for part in step_parts(m, step):
+            masks[step][part] = True
+    return masks

@@ -34,13 +34,13 @@ from ..defaults import search_steps
 from ..entropy.alphabet import Z_MAX
 from ..entropy.quantiser import Bits
 from ..interface import Found, Watch
-from ..model.autoencoder import AutoEncoder, from_weights, gaussian_bits, node_weights
-from ..model.dependent import Choice, expectation
 from ..model.quality import lmbda_of_level
 from ..model.quality import node_weights as level_weights
-from ..model.quantised import round_through
-from ..model.scale_net import log_scale
 from ..model.weights import Weights
+from ..nets.autoencoder import AutoEncoder, from_weights, gaussian_bits, node_weights
+from ..nets.quantised import round_through
+from ..nets.scale_net import log_scale
+from ..nets.trellis_grad import Choice, expectation
 
 RATE, RATE_Z = 0.25, 0.02
 """Of Adam, in quantization steps a step, for y and z; they fall to LAST of that."""

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import UsageError
-from ..model.autoencoder import AutoEncoder, Estimate
 from ..model.quality import LMBDA_MAX, LMBDA_MIN
-from .data import PatchSampler, Photographs, middle, to_pixels, to_tensor
+from ..nets.autoencoder import AutoEncoder, Estimate
+from .photographs import PatchSampler, Photographs, middle, to_pixels, to_tensor
 from .soap import Soap
 from .task import WHOLE, Batch, Samples
 

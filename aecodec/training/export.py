@@ -19,11 +19,11 @@ from ..codec import Codec
 from ..entropy.tables import Counts, Tables, fit, no_counts
 from ..entropy.trellis import tables_of
 from ..model import weights
-from ..model.autoencoder import AutoEncoder
 from ..model.hyper_path import Expected, HyperPath
 from ..model.integers import Integers
-from ..model.masks import Part, gather
 from ..model.quality import MAX_LEVEL
+from ..model.steps import Part, gather
+from ..nets.autoencoder import AutoEncoder
 from .task import Pixels
 
 LEVEL_OF_DEFAULT = 4080

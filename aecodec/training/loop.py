@@ -33,9 +33,9 @@ from .. import __version__
 from ..errors import AecError, UsageError
 from . import checkpoint
 from .checkpoint import checkpoint_path
+from .drawing import draw_grid
 from .interrupts import interrupts_wait
 from .parallel import Processes, this_process
-from .pictures import draw_grid
 from .record import Record
 from .task import Batch, M, Task
 

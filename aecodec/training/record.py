@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..atomic import write_text
-from .pictures import draw_grid, draw_losses
+from .drawing import draw_grid, draw_losses
 from .task import Samples
 
 

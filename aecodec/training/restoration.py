@@ -21,13 +21,13 @@ import torch
 from torch import Tensor
 
 from ..errors import ModelError, UsageError
-from ..model.autoencoder import AutoEncoder, analysis, load_model, node_weights
 from ..model.encoders import Encoder, Kind
-from ..model.transforms import Analysis
 from ..model.weights import Weights
+from ..nets.autoencoder import AutoEncoder, analysis, load_model, node_weights
+from ..nets.transforms import Analysis
 from .compression import VALIDATED_LMBDA, random_lmbda, rate_distortion
 from .corruptions import Corrupted, Step, corrupt, parse
-from .data import PatchSampler, Photographs, middle, to_pixels, to_tensor
+from .photographs import PatchSampler, Photographs, middle, to_pixels, to_tensor
 from .soap import Soap
 from .task import WHOLE, Batch, Pixels, Samples, places
 

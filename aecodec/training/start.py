@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..entropy.alphabet import INDEX_STEP, SCALE_MIN
-from ..model.autoencoder import AutoEncoder
+from ..nets.autoencoder import AutoEncoder
 
 PCA_PATCHES = 50_000
 """How many are enough."""

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 
 from aecodec.classic.codec import ClassicCodec
-from aecodec.classic.data import Images
+from aecodec.classic.images import Images
 from aecodec.classic.model import TrainedModel
 from aecodec.classic.presets import PRESETS
 from aecodec.classic.task import ClassicTask, reconstruction_loss

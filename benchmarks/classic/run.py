@@ -26,8 +26,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from aecodec.classic.data import Images, load, load_split, read_idx
 from aecodec.classic.files import MODEL
+from aecodec.classic.images import Images, load, load_split, read_idx
 from aecodec.classic.networks import Autoencoder
 from aecodec.classic.presets import PRESETS
 from aecodec.classic.task import ClassicTask, train_config

@@ -11,7 +11,7 @@ from run import HERE, HOLES, coded, non_local_means, telea
 
 from aecodec import Codec
 from aecodec.training.corruptions import corrupt, parse
-from aecodec.training.pictures import draw_grid
+from aecodec.training.drawing import draw_grid
 from aecodec.training.task import Samples
 
 SIDE = 256

@@ -17,11 +17,11 @@ import numpy as np
 import onnxruntime
 import torch
 
-from aecodec.model.autoencoder import ModelConfig
 from aecodec.model.engine import Engine
 from aecodec.model.onnx_engine import OnnxEngine
-from aecodec.model.torch_engine import TorchEngine
 from aecodec.model.weights import Weights
+from aecodec.nets.autoencoder import ModelConfig
+from aecodec.nets.engine import TorchEngine
 from benchmarks.measure import Facts, confined, table, write_results
 from tools.export_onnx import example_inputs
 

@@ -18,17 +18,16 @@ from torch import Tensor, nn
 from ..entropy.alphabet import Z_MAX
 from ..entropy.tables import Tables
 from ..errors import ModelError
+from ..model.quality import LMBDA_MAX, LMBDA_MIN, NODES
+from ..model.steps import STEPS, step_parts
+from ..model.weights import Weights
 from .context import ContextMeans, FirstMeans
-from .dependent import Choice, Chooser, SymbolCosts
-from .hyper import hyper_analysis, hyper_synthesis
+from .gather import gathered, scattered
 from .hyper_net import HyperNet
-from .masks import STEPS, step_parts
-from .quality import LMBDA_MAX, LMBDA_MIN, NODES
 from .quantised import round_through
 from .scale_net import ScaleNet, log_scale
-from .steps import gathered, scattered
-from .transforms import Analysis, Synthesis, exact
-from .weights import Weights
+from .transforms import Analysis, Synthesis, exact, hyper_analysis, hyper_synthesis
+from .trellis_grad import Choice, Chooser, SymbolCosts
 
 
 @dataclass(frozen=True)
@@ -115,8 +114,9 @@ class AutoEncoder(nn.Module):
     def forward(self, x: Tensor, lmbda: Tensor) -> Estimate:
         """x (B, 3, H, W) in [0, 1], H and W multiples of 64; lmbda (B,).
 
-        Rate and distortion are those of a file. In training the latent gets the gradient of expected ones (`dependent.py`), the
-        scales that of additive uniform noise, ẑ straight-through the one and the other (Minnen & Singh, ICIP 2020, section 3.2).
+        Rate and distortion are those of a file. In training the latent gets the gradient of expected ones (`trellis_grad.py`),
+        the scales that of additive uniform noise, ẑ straight-through the one and the other (Minnen & Singh, ICIP 2020, section
+        3.2).
         """
         nodes = node_weights(lmbda)
         return self.code(self.g_a(x, nodes), nodes)

@@ -7,8 +7,8 @@ from torch import nn
 
 from ..arrays import Array
 from ..errors import ModelError
+from ..model.weights import Weights
 from .autoencoder import AutoEncoder, ModelConfig, analysis
-from .weights import Weights
 
 
 def networks(model: AutoEncoder) -> dict[str, nn.Module]:

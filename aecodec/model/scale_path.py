@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from ..entropy.alphabet import INDEXES, Z_MAX
 from .integers import ACTIVATION_MAX, ACTIVATION_STEPS, IntegerLayer, Integers, activated, neighbours
-from .masks import step_parts
 from .quality import interpolate_int
+from .steps import step_parts
 
 SYMBOL_MAX = 15
 """The size of symbols is clamped to this before they enter the network."""

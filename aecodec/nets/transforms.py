@@ -1,10 +1,13 @@
-"""The analysis and synthesis transforms, g_a and g_s.
+"""The analysis and synthesis transforms, g_a and g_s, and those of the hyper-latent, h_a and h_s.
 
     x ─ conv 16×16 /8 ─ blocks(n1) ─ conv 2×2 /2 ─ blocks(n2) ─ 1×1 ─ y        g_a
     x_hat ─ deconv 16×16 ×8 ─ blocks(n1) ─ deconv 2×2 ×2 ─ blocks(n2) ─ 1×1 ─ y_hat        g_s
 
 All work happens at 1/8 and 1/16 resolution, as in DCVC-RT (Jia et al., CVPR 2025, section 3.2): large matrix products and
 little memory traffic, which is what a CPU is fast at. The first kernels overlap (16×16 at stride 8), so blocks have no edges.
+
+The hyperprior (Ballé et al., ICLR 2018; Minnen et al., NeurIPS 2018) says the means here. What ẑ says about the scales, and what
+is expected of ẑ itself, goes through integers alone: `model/scale_path.py`, `model/hyper_path.py`.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .quality import NODES
+from ..model.quality import NODES
 
 
 def exact() -> AbstractContextManager[object]:
@@ -132,3 +135,30 @@ class Synthesis(nn.Module):
         h = self.blocks1(h, nodes)
         with exact():
             return features_to_blocks(h, self.head) + 0.5
+
+
+def hyper_analysis(m: int, nc: int, nz: int) -> Layers:
+    """h_a: scaled latent (B, M, H, W), H and W multiples of 4, and nodes (B or 1, 9) → z (B, nz, H/4, W/4)."""
+    return Layers(
+        [
+            nn.Conv2d(m, nc, 1),
+            Block(nc),
+            nn.Conv2d(nc, nc, 2, stride=2),
+            Block(nc),
+            nn.Conv2d(nc, nz, 2, stride=2),
+        ]
+    )
+
+
+def hyper_synthesis(nz: int, nc: int) -> Layers:
+    """h_s: ẑ (B, nz, H/4, W/4), nodes (B or 1, 9) → features for the means (B, nc, H, W)."""
+    return Layers(
+        [
+            nn.Conv2d(nz, nc, 3, padding=1),
+            Block(nc),
+            nn.ConvTranspose2d(nc, nc, 2, stride=2),
+            Block(nc),
+            nn.ConvTranspose2d(nc, nc, 2, stride=2),
+            Block(nc),
+        ]
+    )

@@ -1,4 +1,4 @@
-"""The float twin of the integer scale path (`scales.py`), of twins of its layers (`quantised.py`)."""
+"""The float twin of the integer scale path (`model/scale_path.py`), of twins of its layers (`quantised.py`)."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..entropy.alphabet import INDEX_STEP, INDEXES, SCALE_MIN
-from .integers import ACTIVATION_MAX, ACTIVATION_STEPS
-from .masks import step_parts
-from .quality import NODES
+from ..model.integers import ACTIVATION_MAX, ACTIVATION_STEPS
+from ..model.quality import NODES
+from ..model.scale_path import SYMBOL_MAX
+from ..model.steps import step_parts
+from .gather import joined, looks
 from .quantised import Bound, QuantConv, activate, from_integers, round_through, to_integers
-from .scales import SYMBOL_MAX
-from .steps import joined, looks
 
 
 class ScaleNet(nn.Module):
-    """Scale indexes as differentiable floats; names and structure of `scales.ScalePath`."""
+    """Scale indexes as differentiable floats; names and structure of `scale_path.ScalePath`."""
 
     def __init__(self, m: int, nz: int, steps: int, wide: int = 128, narrow: int = 64) -> None:
         super().__init__()

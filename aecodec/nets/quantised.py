@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .integers import ACTIVATION_MAX, ACTIVATION_STEPS
+from ..model.integers import ACTIVATION_MAX, ACTIVATION_STEPS
 
 
 def round_through(x: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Means of the latent, step by step (`masks.py`): first from the hyperprior alone, later from what is decoded so far, too.
+"""Means of the latent, step by step (`model/steps.py`): first from the hyperprior alone, later from what is decoded so far, too.
 
 The latent is larger the higher the quality, by the gain of g_a, and what is expected of it is, too: so the networks have gains.
 """
@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .masks import step_parts
-from .quality import NODES
-from .steps import joined, looks
+from ..model.quality import NODES
+from ..model.steps import step_parts
+from .gather import joined, looks
 from .transforms import Block, Layers, exact
 
 

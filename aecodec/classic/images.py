@@ -27,7 +27,7 @@ from tqdm import tqdm
 
 from ..errors import FormatError
 from ..limits import Limits
-from ..training.data import DataError, find_images
+from ..training.photographs import DataError, find_images
 from ..training.task import Pixels
 from .networks import Shape
 

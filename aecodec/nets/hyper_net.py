@@ -1,4 +1,4 @@
-"""The float twin of the integer network for ẑ (`hyper_path.py`), of twins of its layers (`quantised.py`)."""
+"""The float twin of the integer network for ẑ (`model/hyper_path.py`), of twins of its layers (`quantised.py`)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..entropy.alphabet import HYPER_INDEX_STEP, HYPER_INDEXES, HYPER_SCALE_MIN, MEAN_STEPS, Z_MAX
-from .integers import ACTIVATION_STEPS
-from .masks import STEPS, step_masks
-from .quality import NODES
+from ..model.integers import ACTIVATION_STEPS
+from ..model.quality import NODES
+from ..model.steps import STEPS, step_masks
 from .quantised import Bound, QuantConv, activate, from_integers, round_through, to_integers
 
 
